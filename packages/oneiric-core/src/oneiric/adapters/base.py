@@ -1,0 +1,105 @@
+"""What every adapter is: a class with settings, `init`, `health` and `cleanup`."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar, Self
+
+from pydantic import BaseModel, ConfigDict
+
+from oneiric.errors import ConfigError, NotInitialized
+from oneiric.validation import check
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+
+class AdapterSettings(BaseModel):
+    """What an adapter needs to know. Subclass it with one field a setting, each with a description.
+
+    Frozen; an unknown key is an error; a value never appears in an error. A secret is a `pydantic.SecretStr`.
+    """
+
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", hide_input_in_errors=True, validate_default=True, use_attribute_docstrings=True
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """The answer to "does it work now?". Truthy when it does."""
+
+    ok: bool
+    detail: str = ""
+    """One sentence; why not, when not. Never a secret."""
+    latency_ms: float | None = None
+    """How long the check took, in milliseconds."""
+
+    def __bool__(self) -> bool:
+        return self.ok
+
+
+class Adapter(ABC):
+    """Base of every adapter. A subclass with `init`, `health` and `cleanup` is a whole adapter; settings are optional.
+
+    `async with adapter:` is `init()` and `cleanup()`. The methods of one adapter may be called from any number of tasks
+    of the event loop that called `init()`.
+    """
+
+    settings_class: ClassVar[type[AdapterSettings]] = AdapterSettings
+    """The class that `settings` is an object of."""
+
+    settings: AdapterSettings
+
+    name: str | None = None
+    """The instance's name in the config, where an AdapterManager made this adapter; it goes into errors."""
+
+    def __init__(self, settings: AdapterSettings | Mapping[str, Any] | None = None) -> None:
+        """Take the settings, a mapping that is validated into them, or nothing where defaults do.
+
+        Raises ConfigError with every problem at once.
+        """
+        if isinstance(settings, self.settings_class):
+            self.settings = settings
+            return
+        if isinstance(settings, BaseModel):
+            settings = settings.model_dump()
+        valid, problems = check(self.settings_class, settings)
+        if valid is None:
+            raise ConfigError(f"{type(self).__name__} can't use these settings.", problems=problems)
+        self.settings = valid
+
+    @abstractmethod
+    async def init(self) -> None:
+        """Open what is needed. Idempotent, bounded in time; after an error `cleanup()` and another `init()` work."""
+
+    @abstractmethod
+    async def health(self) -> bool | Health:
+        """Say whether it works now. Never raises, never hangs; before `init()` the answer is no."""
+
+    @abstractmethod
+    async def cleanup(self) -> None:
+        """Close everything. Idempotent, and safe after a failed or missing `init()`."""
+
+    async def __aenter__(self) -> Self:
+        try:
+            await self.init()
+        except BaseException:
+            await self.cleanup()
+            raise
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        await self.cleanup()
+
+    def not_initialized(self) -> NotInitialized:
+        """The error for a call that needs `init()` first, to be raised by the subclass that was called."""
+        return NotInitialized(
+            f"{self.name or type(self).__name__} is not initialised.",
+            adapter=self.name,
+            hint="Call `await adapter.init()`, use `async with adapter:`, or get it from an AdapterManager.",
+        )

@@ -1,0 +1,134 @@
+"""Every error that Oneiric raises, in one tree.
+
+```
+OneiricError
+├── ConfigError (ValueError)             a config file or value is wrong: `.problems` has each one
+├── DiscoveryError
+│   ├── InvalidSpec (ValueError)         a plugin declares an AdapterSpec that can't be
+│   ├── UnknownAdapter (LookupError)     no installed plugin (or no configured instance) has that name
+│   └── AdapterUnavailable (ImportError) the plugin is there, its adapter or driver can't be imported
+├── NotInitialized (RuntimeError)        used before init() or after cleanup()
+├── InitFailed (RuntimeError)            init() raised something that is not one of ours
+├── DeadlineExceeded (TimeoutError)      a wait reached its deadline
+├── Unsupported (NotImplementedError)    the backend, or this adapter, can't do that
+├── ConnectionFailed (ConnectionError)   the backend can't be reached or went away
+└── DatabaseError
+    ├── QueryError (ValueError)          the statement or its values are wrong
+    ├── ConstraintViolation (ValueError) the data breaks a constraint of the schema
+    └── TransactionClosed (RuntimeError) a transaction's handle was used after its end
+```
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from oneiric.validation import Problem
+
+
+class OneiricError(Exception):
+    """Base of all errors of Oneiric.
+
+    `adapter` is the instance or adapter that it is about (or None), `hint` the one sentence that says what to do, and
+    `transient` whether the same call may succeed later without anybody changing anything. The driver's own error, where
+    there is one, is the `__cause__`.
+    """
+
+    transient: bool = False
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        adapter: str | None = None,
+        hint: str | None = None,
+        transient: bool | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.message = message
+        self.adapter = adapter
+        self.hint = hint
+        if transient is not None:
+            self.transient = transient
+
+    def __str__(self) -> str:
+        """The sentence and the hint; `adapter` is said in front where the sentence doesn't name it."""
+        about = f"{self.adapter}: " if self.adapter and self.adapter not in self.message else ""
+        return f"{about}{self.message}" + (f" {self.hint}" if self.hint else "")
+
+
+class ConfigError(OneiricError, ValueError):
+    """A config is wrong. `problems` lists everything that is, each with its path, so that it can be mended in one go."""
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        problems: Sequence[Problem] = (),
+        adapter: str | None = None,
+        hint: str | None = None,
+    ) -> None:
+        super().__init__(message, adapter=adapter, hint=hint)
+        self.problems = tuple(problems)
+
+    def __str__(self) -> str:
+        return super().__str__() + "".join(f"\n  - {problem}" for problem in self.problems)
+
+
+class DiscoveryError(OneiricError):
+    """Something is wrong with what is installed."""
+
+
+class InvalidSpec(DiscoveryError, ValueError):
+    """A plugin declares an AdapterSpec that can't be."""
+
+
+class UnknownAdapter(DiscoveryError, LookupError):
+    """There is no adapter, or no configured instance, of that name; the hint has the nearest names."""
+
+
+class AdapterUnavailable(DiscoveryError, ImportError):
+    """The adapter's class, or the driver beneath it, can't be imported; the hint has the command that mends it."""
+
+
+class NotInitialized(OneiricError, RuntimeError):
+    """The adapter was used before `init()` or after `cleanup()`."""
+
+
+class InitFailed(OneiricError, RuntimeError):
+    """An adapter's `init()` raised something that is not one of Oneiric's errors; that is the `__cause__`."""
+
+
+class DeadlineExceeded(OneiricError, TimeoutError):
+    """A wait reached its deadline; whether the backend did the work is not known unless the message says so."""
+
+    transient = True
+
+
+class Unsupported(OneiricError, NotImplementedError):
+    """The operation is not among the adapter's capabilities, or the backend can't express it."""
+
+
+class ConnectionFailed(OneiricError, ConnectionError):
+    """The backend can't be reached, or went away in the middle of a call."""
+
+    transient = True
+
+
+class DatabaseError(OneiricError):
+    """A database refused an operation."""
+
+
+class QueryError(DatabaseError, ValueError):
+    """The statement is wrong, or its values don't fit it."""
+
+
+class ConstraintViolation(DatabaseError, ValueError):
+    """The data breaks a constraint of the schema (unique, foreign key, check, not null)."""
+
+
+class TransactionClosed(DatabaseError, RuntimeError):
+    """A transaction's handle was used after its `async with` block had ended."""

@@ -1,0 +1,94 @@
+"""What a plugin declares of an adapter, without importing it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import KW_ONLY, dataclass, field
+from importlib import import_module
+from typing import Any
+
+from oneiric.adapters.base import Adapter, AdapterSettings
+from oneiric.errors import AdapterUnavailable, InvalidSpec
+
+_KEBAB = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
+_CLASS_PATH = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*")
+
+
+@dataclass(frozen=True)
+class AdapterSpec:
+    """One adapter, as its plugin declares it from `oneiric_adapters()`.
+
+    Raises InvalidSpec with everything that is wrong. `distribution` and `version` are filled in by discovery.
+    """
+
+    name: str
+    """Unique among all installed adapters; kebab-case: `redis-streams`."""
+    _: KW_ONLY
+    type: str
+    """`database`, `vector`, `queue`, `messaging`, or a type of one's own, in kebab-case."""
+    summary: str
+    """One sentence for a list."""
+    adapter: str
+    """`module:Class`; the module is imported when the adapter is used, not before."""
+    settings: type[AdapterSettings] = AdapterSettings
+    """The settings class; its module imports no driver."""
+    capabilities: frozenset[str] = frozenset()
+    """Named constants of the type's contract that this adapter fulfils."""
+    docs_url: str | None = None
+    example: Mapping[str, Any] = field(default_factory=dict, hash=False)
+    """A config that validates and works on a laptop with nothing installed but wheels."""
+    distribution: str | None = None
+    version: str | None = None
+
+    def __post_init__(self) -> None:
+        wrong = list(self._wrong())
+        if wrong:
+            raise InvalidSpec(f"The AdapterSpec {str(self.name)[:100]!r} is invalid: {'; '.join(wrong)}.")
+        object.__setattr__(self, "capabilities", frozenset(self.capabilities))
+
+    def _wrong(self) -> list[str]:
+        """Everything that is wrong, each as half a sentence."""
+        claims = {
+            "name is not kebab-case (like `redis-streams`)": _matches(_KEBAB, self.name),
+            "type is not kebab-case (like `database`)": _matches(_KEBAB, self.type),
+            "summary is not a sentence": isinstance(self.summary, str) and bool(self.summary.strip()),
+            "adapter is not `module:Class`": _matches(_CLASS_PATH, self.adapter),
+            "settings is not a subclass of AdapterSettings": isinstance(self.settings, type)
+            and issubclass(self.settings, AdapterSettings),
+            "capabilities is not a set of strings": not isinstance(self.capabilities, str)
+            and _all_strings(self.capabilities),
+            "docs_url is not a URL": self.docs_url is None or _matches(re.compile(r"https?://\S+"), self.docs_url),
+            "example is not a mapping": isinstance(self.example, Mapping),
+        }
+        return [claim for claim, holds in claims.items() if not holds]
+
+    def load(self) -> type[Adapter]:
+        """Import the adapter's class, and with it its driver.
+
+        Raises AdapterUnavailable, with the command that mends it, where anything on the way can't be imported.
+        """
+        module_name, _, class_name = self.adapter.partition(":")
+        try:
+            adapter_class = getattr(import_module(module_name), class_name)
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - a third party's module may raise anything
+            raise self.unavailable(f"`{self.adapter}` can't be imported: {type(error).__name__}: {error}") from error
+        if not (isinstance(adapter_class, type) and issubclass(adapter_class, Adapter)):
+            raise self.unavailable(f"`{self.adapter}` is not a subclass of oneiric.adapters.base.Adapter.")
+        return adapter_class
+
+    def unavailable(self, reason: str, hint: str | None = None) -> AdapterUnavailable:
+        """The error that says why this adapter can't be used, with a pip command unless a better hint is given."""
+        mend = f"Run: pip install --force-reinstall {self.distribution}" if self.distribution else None
+        return AdapterUnavailable(reason, adapter=self.name, hint=hint or mend)
+
+
+def _matches(pattern: re.Pattern[str], value: object) -> bool:
+    return isinstance(value, str) and pattern.fullmatch(value) is not None
+
+
+def _all_strings(values: object) -> bool:
+    try:
+        return all(isinstance(value, str) for value in values)  # type: ignore[attr-defined]
+    except TypeError:
+        return False
