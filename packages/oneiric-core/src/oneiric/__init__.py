@@ -1,1 +1,53 @@
 """Oneiric: one small async contract for each kind of backend, and each backend one pip package that fulfils it."""
+
+from oneiric.adapters.base import Adapter, AdapterSettings, Health
+from oneiric.config import ConfigStore
+from oneiric.discovery import Catalog, discover
+from oneiric.errors import (
+    AdapterUnavailable,
+    ConfigError,
+    ConnectionFailed,
+    ConstraintViolation,
+    DatabaseError,
+    DeadlineExceeded,
+    DiscoveryError,
+    InitFailed,
+    InvalidSpec,
+    NotInitialized,
+    OneiricError,
+    QueryError,
+    TransactionClosed,
+    UnknownAdapter,
+    Unsupported,
+)
+from oneiric.hookspecs import hookimpl
+from oneiric.lifecycle import AdapterManager, State
+from oneiric.spec import AdapterSpec
+
+__all__ = [
+    "Adapter",
+    "AdapterManager",
+    "AdapterSettings",
+    "AdapterSpec",
+    "AdapterUnavailable",
+    "Catalog",
+    "ConfigError",
+    "ConfigStore",
+    "ConnectionFailed",
+    "ConstraintViolation",
+    "DatabaseError",
+    "DeadlineExceeded",
+    "DiscoveryError",
+    "Health",
+    "InitFailed",
+    "InvalidSpec",
+    "NotInitialized",
+    "OneiricError",
+    "QueryError",
+    "State",
+    "TransactionClosed",
+    "UnknownAdapter",
+    "Unsupported",
+    "discover",
+    "hookimpl",
+]

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import KW_ONLY, dataclass, field
 from importlib import import_module
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from oneiric.adapters.base import Adapter, AdapterSettings
 from oneiric.errors import AdapterUnavailable, InvalidSpec
 
+if TYPE_CHECKING:
+    import builtins
+
 _KEBAB = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
+_SENTENCE = re.compile(r"\S[^\n]*")
+_URL = re.compile(r"https?://\S+")
 _CLASS_PATH = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*")
 
 
@@ -31,7 +36,7 @@ class AdapterSpec:
     """One sentence for a list."""
     adapter: str
     """`module:Class`; the module is imported when the adapter is used, not before."""
-    settings: type[AdapterSettings] = AdapterSettings
+    settings: builtins.type[AdapterSettings] = AdapterSettings
     """The settings class; its module imports no driver."""
     capabilities: frozenset[str] = frozenset()
     """Named constants of the type's contract that this adapter fulfils."""
@@ -48,22 +53,20 @@ class AdapterSpec:
         object.__setattr__(self, "capabilities", frozenset(self.capabilities))
 
     def _wrong(self) -> list[str]:
-        """Everything that is wrong, each as half a sentence."""
+        """Everything that is wrong, each as half a sentence. The types are only what the plugin's author claims."""
         claims = {
             "name is not kebab-case (like `redis-streams`)": _matches(_KEBAB, self.name),
             "type is not kebab-case (like `database`)": _matches(_KEBAB, self.type),
-            "summary is not a sentence": isinstance(self.summary, str) and bool(self.summary.strip()),
+            "summary is not a sentence": _matches(_SENTENCE, self.summary),
             "adapter is not `module:Class`": _matches(_CLASS_PATH, self.adapter),
-            "settings is not a subclass of AdapterSettings": isinstance(self.settings, type)
-            and issubclass(self.settings, AdapterSettings),
-            "capabilities is not a set of strings": not isinstance(self.capabilities, str)
-            and _all_strings(self.capabilities),
-            "docs_url is not a URL": self.docs_url is None or _matches(re.compile(r"https?://\S+"), self.docs_url),
-            "example is not a mapping": isinstance(self.example, Mapping),
+            "settings is not a subclass of AdapterSettings": _is_settings_class(self.settings),
+            "capabilities is not a set of strings": _all_strings(self.capabilities),
+            "docs_url is not a URL": self.docs_url is None or _matches(_URL, self.docs_url),
+            "example is not a mapping": _is_mapping(self.example),
         }
         return [claim for claim, holds in claims.items() if not holds]
 
-    def load(self) -> type[Adapter]:
+    def load(self) -> builtins.type[Adapter]:
         """Import the adapter's class, and with it its driver.
 
         Raises AdapterUnavailable, with the command that mends it, where anything on the way can't be imported.
@@ -71,7 +74,7 @@ class AdapterSpec:
         module_name, _, class_name = self.adapter.partition(":")
         try:
             adapter_class = getattr(import_module(module_name), class_name)
-        except (Exception, SystemExit) as error:  # noqa: BLE001 - a third party's module may raise anything
+        except (Exception, SystemExit) as error:
             raise self.unavailable(f"`{self.adapter}` can't be imported: {type(error).__name__}: {error}") from error
         if not (isinstance(adapter_class, type) and issubclass(adapter_class, Adapter)):
             raise self.unavailable(f"`{self.adapter}` is not a subclass of oneiric.adapters.base.Adapter.")
@@ -87,8 +90,13 @@ def _matches(pattern: re.Pattern[str], value: object) -> bool:
     return isinstance(value, str) and pattern.fullmatch(value) is not None
 
 
+def _is_settings_class(value: object) -> bool:
+    return isinstance(value, type) and issubclass(value, AdapterSettings)
+
+
 def _all_strings(values: object) -> bool:
-    try:
-        return all(isinstance(value, str) for value in values)  # type: ignore[attr-defined]
-    except TypeError:
-        return False
+    return isinstance(values, Iterable) and not isinstance(values, str) and all(isinstance(v, str) for v in values)
+
+
+def _is_mapping(value: object) -> bool:
+    return isinstance(value, Mapping)

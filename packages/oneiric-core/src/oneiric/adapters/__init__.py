@@ -1,0 +1,1 @@
+"""What adapters are, and the contract of each type."""

@@ -58,9 +58,7 @@ class Queries(ABC):
         """Run one statement; returns how many rows it inserted, changed or deleted (0 where it is none of these)."""
 
     @abstractmethod
-    async def execute_many(
-        self, sql: str, rows: Iterable[Sequence[Any]], /, *, timeout: float | None = None
-    ) -> int:
+    async def execute_many(self, sql: str, rows: Iterable[Sequence[Any]], /, *, timeout: float | None = None) -> int:
         """Run one statement for each row of values, all or none; returns how many rows were affected together."""
 
     @abstractmethod

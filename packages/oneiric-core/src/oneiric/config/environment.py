@@ -1,0 +1,48 @@
+"""The environment's layer: `ONEIRIC_ADAPTERS__ORDERS__DSN=…`, by pydantic-settings' convention."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from pydantic_settings import BaseSettings, EnvSettingsSource, SettingsConfigDict
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+class _Layer(BaseSettings):
+    model_config = SettingsConfigDict(env_prefix="ONEIRIC_", env_nested_delimiter="__", extra="ignore")
+
+    adapters: dict[str, dict[str, Any]] = {}
+
+
+class _Source(EnvSettingsSource):
+    """Pydantic-settings' own reading of an environment that need not be this process's."""
+
+    def __init__(self, environ: Mapping[str, str]) -> None:
+        self._environ = {name.lower(): value for name, value in environ.items()}
+        super().__init__(_Layer)
+
+    def _load_env_vars(self) -> Mapping[str, str | None]:
+        return self._environ
+
+
+def read_environment(environ: Mapping[str, str]) -> dict[str, dict[str, Any]]:
+    """The settings of each instance that the environment names, by the instance's name in lower case.
+
+    A value that is a JSON object or array is read as one; any other is a string, which the settings class will parse.
+    """
+    adapters = _Source(environ)().get("adapters", {})
+    return {name: _parsed(values) for name, values in adapters.items()} if isinstance(adapters, dict) else {}
+
+
+def _parsed(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _parsed(item) for key, item in value.items()}
+    if isinstance(value, str) and value[:1] in ("{", "["):
+        try:
+            return json.loads(value)
+        except (ValueError, RecursionError):
+            return value
+    return value

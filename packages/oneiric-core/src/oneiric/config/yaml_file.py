@@ -1,0 +1,56 @@
+"""Finding and reading `oneiric.yaml`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from platformdirs import user_config_path
+from ruamel.yaml import YAML
+from ruamel.yaml.error import MarkedYAMLError, YAMLError
+
+from oneiric.errors import ConfigError
+
+FILE_NAME = "oneiric.yaml"
+FILE_VARIABLE = "ONEIRIC_CONFIG"
+MAX_FILE_SIZE = 1024 * 1024
+"""How many bytes a config file may have."""
+
+if TYPE_CHECKING:
+    import os
+
+
+def find_file(path: str | os.PathLike[str] | None, environ: Mapping[str, str]) -> Path | None:
+    """The file to read: `path`, else `$ONEIRIC_CONFIG`, else `./oneiric.yaml`, else the user's; None where there is none.
+
+    A file that is named and isn't there is a ConfigError; one that is only looked for need not be.
+    """
+    named = path or environ.get(FILE_VARIABLE)
+    if named:
+        return Path(named)
+    candidates = (Path(FILE_NAME), user_config_path("oneiric") / FILE_NAME)
+    return next((candidate for candidate in candidates if candidate.is_file()), None)
+
+
+def read_file(path: Path) -> dict[str, Any]:
+    """The mapping that the file holds, empty for an empty file. Raises ConfigError with the file and the line."""
+    try:
+        if path.stat().st_size > MAX_FILE_SIZE:
+            raise ConfigError(f"{path} is larger than {MAX_FILE_SIZE // 1024} KiB, too large for a config file.")
+        text = path.read_text(encoding="utf-8")
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else "it is not UTF-8 text"
+        raise ConfigError(f"The config file {path} can't be read: {reason}.") from error
+    try:
+        content = YAML(typ="safe", pure=True).load(text)
+    except MarkedYAMLError as error:
+        line = f" line {error.problem_mark.line + 1}" if error.problem_mark else ""
+        raise ConfigError(f"{path}{line} is not valid YAML: {error.problem or error.context}.") from error
+    except (YAMLError, ValueError, RecursionError) as error:
+        raise ConfigError(f"{path} is not valid YAML.") from error
+    if content is None:
+        return {}
+    if not isinstance(content, Mapping):
+        raise ConfigError(f"{path} is not a mapping: it should start with `adapters:`.")
+    return dict(content)
