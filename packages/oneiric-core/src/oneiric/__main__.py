@@ -1,0 +1,5 @@
+"""`python -m oneiric` is the `oneiric` command."""
+
+from oneiric.cli import main
+
+main()

@@ -1,0 +1,58 @@
+"""The `oneiric` command: core's own commands, and those that plugins add."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+import typer
+
+from oneiric.cli import catalog, validation
+from oneiric.cli.output import errors, print_json
+from oneiric.discovery import Catalog, discover
+from oneiric.errors import ConfigError, OneiricError
+
+
+def main() -> None:
+    """Run the command line. An error of ours is one sentence and exit code 1; with `--json` it is JSON on stdout."""
+    try:
+        build(discover())(windows_expand_args=False)
+    except OneiricError as error:
+        if "--json" in sys.argv:
+            print_json({"error": _as_json(error)})
+        else:
+            errors.print(f"Error: {error}", style="red", markup=False)
+        sys.exit(1)
+    except BrokenPipeError:  # `oneiric list | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
+
+
+def build(found: Catalog) -> typer.Typer:
+    """The command line with the commands of the plugins in `found`; one that fails to add its own is left out and said."""
+    app = typer.Typer(
+        name="oneiric",
+        help="List, explain, validate and run the adapters that are installed.",
+        no_args_is_help=True,
+        add_completion=False,
+        pretty_exceptions_enable=False,  # its tracebacks show local variables, and those may hold secrets
+    )
+    app.command("list")(catalog.list_adapters)
+    app.command("info")(catalog.info)
+    app.command("plugins")(catalog.plugins)
+    app.command("validate")(validation.validate_config)
+    for implementation in found.hooks.hook.oneiric_register_commands.get_hookimpls() if found.hooks else ():
+        try:
+            implementation.function(app)
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - a plugin's commands must not keep us from ours
+            reason = f"{type(error).__name__}: {error}"
+            errors.print(f"The plugin {implementation.plugin_name} adds no commands: {reason}", markup=False)
+    return app
+
+
+def _as_json(error: OneiricError) -> dict[str, object]:
+    problems = [
+        {"path": problem.path, "message": problem.message, "suggestion": problem.suggestion}
+        for problem in (error.problems if isinstance(error, ConfigError) else ())
+    ]
+    return {"type": type(error).__name__, "message": error.message, "hint": error.hint, "problems": problems}
