@@ -18,6 +18,7 @@ JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON, for machin
 
 _STYLES = {
     "available": "green",
+    "ok": "green",
     "configured": "bold green",
     "loaded": "green",
     "blocked": "yellow",

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from platformdirs import user_config_path
 from ruamel.yaml import YAML
@@ -17,11 +18,8 @@ FILE_VARIABLE = "ONEIRIC_CONFIG"
 MAX_FILE_SIZE = 1024 * 1024
 """How many bytes a config file may have."""
 
-if TYPE_CHECKING:
-    import os
 
-
-def find_file(path: str | os.PathLike[str] | None, environ: Mapping[str, str]) -> Path | None:
+def find_file(path: str | os.PathLike[str] | None = None, environ: Mapping[str, str] = os.environ) -> Path | None:
     """The file to read: `path`, else `$ONEIRIC_CONFIG`, else `./oneiric.yaml`, else the user's; None where there is none.
 
     A file that is named and isn't there is a ConfigError; one that is only looked for need not be.

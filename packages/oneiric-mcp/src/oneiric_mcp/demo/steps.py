@@ -1,0 +1,139 @@
+"""The steps of the demo for one adapter, each with what came of it."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from oneiric.adapters.database import DatabaseAdapter
+from oneiric.config import ConfigStore
+from oneiric.diagnostics import check_connection
+from oneiric.errors import OneiricError
+from oneiric.inspection import AdapterInfo, AdapterSummary, ConfigValidation
+from oneiric.lifecycle import AdapterManager, State
+
+from oneiric_mcp.demo.database import use_database
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+
+    from fastmcp import Client
+    from oneiric.adapters.base import Adapter
+    from oneiric.discovery import Catalog
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One step and what came of it."""
+
+    adapter: str
+    step: str
+    ok: bool
+    detail: str
+    ms: float
+
+
+@dataclass
+class _Stopwatch:
+    adapter: str
+    started: float = field(default_factory=time.perf_counter)
+
+    def step(self, name: str, detail: str, *, ok: bool = True) -> Step:
+        now = time.perf_counter()
+        self.started, ms = now, (now - self.started) * 1000
+        return Step(self.adapter, name, ok, detail, ms)
+
+
+class DemoFailed(Exception):
+    """An answer that is not what it should be."""
+
+
+async def discover_adapters(client: Client[Any]) -> list[AdapterSummary]:
+    """Ask the server what is installed."""
+    answer = await client.call_tool("list_adapters")
+    return [AdapterSummary.model_validate(item) for item in _content(answer)["result"]]
+
+
+async def walk(client: Client[Any], catalog: Catalog, adapter: AdapterSummary) -> AsyncIterator[Step]:
+    """Take one adapter through its whole life; the first step that fails is the last."""
+    watch = _Stopwatch(adapter.name)
+    yield watch.step("discover", f"{adapter.type}, {adapter.status}", ok=adapter.error is None)
+    if adapter.error:
+        yield watch.step("mend", adapter.error, ok=False)
+        return
+    step = "explain"
+    try:
+        async for step, detail in _life(client, catalog, adapter):
+            yield watch.step(step, detail)
+    except (OneiricError, DemoFailed, AssertionError) as error:
+        yield watch.step(f"after {step}", str(error), ok=False)
+
+
+async def _life(client: Client[Any], catalog: Catalog, adapter: AdapterSummary) -> AsyncIterator[tuple[str, str]]:
+    name = adapter.name
+    info = AdapterInfo.model_validate(_content(await client.call_tool("get_adapter_info", {"adapter_name": name})))
+    yield "explain", f"{info.distribution} {info.version}: {info.description}"
+    yield "validate", await _validate_good(client, info)
+    yield "validate a bad config", await _validate_bad(client, info)
+    tested = await check_connection(catalog[name], info.example_config)
+    if not tested.success:
+        raise DemoFailed(tested.error or "The connection test failed.")
+    yield "test", f"connected and answered in {tested.latency_ms:.0f} ms"
+    config = ConfigStore.load(overrides={name: {"adapter": name, **info.example_config}}, environ={})
+    async with AdapterManager(config, catalog) as adapters:
+        instance = await adapters.get(name)
+        yield "initialise", f"{type(instance).__name__} is {adapters.state(name)}"
+        yield "use", await _use(instance)
+        health = await adapters.health(name)
+        if not health:
+            raise DemoFailed(f"not healthy: {health.detail}")
+        yield "check health", f"healthy in {health.latency_ms:.1f} ms"
+    if adapters.state(name) is not State.STOPPED:
+        raise DemoFailed(f"it is {adapters.state(name)} after its cleanup")
+    yield "clean up", "everything is closed"
+
+
+async def _validate_good(client: Client[Any], info: AdapterInfo) -> str:
+    result = await _validate(client, info.name, info.example_config)
+    if not result.valid:
+        raise DemoFailed(f"its own example is refused: {result.errors[0].message}")
+    return f"{info.example_config} is right"
+
+
+async def _validate_bad(client: Client[Any], info: AdapterInfo) -> str:
+    result = await _validate(client, info.name, spoiled(info.example_config, info.settings_schema))
+    if result.valid:
+        raise DemoFailed("a spoiled config passes as valid")
+    return "refused: " + " ".join(
+        error.message + (f" Did you mean `{error.suggestion}`?" if error.suggestion else "") for error in result.errors
+    )
+
+
+async def _validate(client: Client[Any], name: str, config: Mapping[str, Any]) -> ConfigValidation:
+    answer = await client.call_tool("validate_adapter_config", {"adapter_name": name, "config": dict(config)})
+    return ConfigValidation.model_validate(_content(answer))
+
+
+def spoiled(config: Mapping[str, Any], schema: Mapping[str, Any]) -> dict[str, Any]:
+    """The config with what people get wrong: a misspelled key and, where a setting is a number, a word for it."""
+    settings: Mapping[str, Mapping[str, Any]] = schema.get("properties", {})
+    misspelled = next((key[:1] + key[2:] for key in settings if len(key) > 3), "colour")
+    number = next((key for key, value in settings.items() if value.get("type") in ("integer", "number")), None)
+    return {**config, misspelled: "?"} | ({number: "many"} if number else {})
+
+
+_USES: Mapping[type[Any], Callable[[Any], Awaitable[str]]] = {DatabaseAdapter: use_database}
+"""What the demo does with an adapter, by the contract that it fulfils."""
+
+
+async def _use(adapter: Adapter) -> str:
+    for contract, use in _USES.items():
+        if isinstance(adapter, contract):
+            return await use(adapter)
+    return "no demonstration is written for adapters of this type"
+
+
+def _content(answer: Any) -> dict[str, Any]:
+    content: dict[str, Any] = answer.structured_content
+    return content
