@@ -1,0 +1,115 @@
+"""One connection: aiosqlite's, its thread, and what is running in it now."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import aiosqlite
+from oneiric.errors import ConnectionFailed
+
+from oneiric_sqlite.settings import MEMORY
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from oneiric_sqlite.job import Job
+    from oneiric_sqlite.settings import SqliteSettings
+
+_PAUSE = 0.01
+"""Seconds between two tries of what SQLite can't wait for itself."""
+
+_CLOSE_WITHIN = 5.0
+"""Seconds that a connection may take to close before it is left to its (daemon) thread."""
+
+
+class Connection:
+    """An open connection. `current` is the job that its thread is running, or None; guarded by its lane's lock."""
+
+    def __init__(self, raw: aiosqlite.Connection, database: sqlite3.Connection) -> None:
+        self.raw = raw
+        self.database = database
+        self.current: Job | None = None
+
+    def post(self, work: Callable[[], object]) -> None:
+        """Have `work` run in the connection's thread; nobody waits for it, and it must not raise.
+
+        aiosqlite's own `_execute` would cost a coroutine and a wake-up of the event loop each time; this is the queue
+        beneath it. Both are private, hence the cap on aiosqlite's version.
+        """
+        self.raw._tx.put_nowait((None, work))  # noqa: SLF001
+
+    async def close(self, grace: float = 0.0) -> None:
+        """Close once the thread has done what it is doing; after `grace` seconds that is interrupted."""
+        closing = asyncio.ensure_future(self.raw.close())
+        await asyncio.wait({closing}, timeout=grace)
+        loop = asyncio.get_running_loop()
+        give_up = loop.time() + _CLOSE_WITHIN
+        while not closing.done() and loop.time() < give_up:
+            if self.current is not None:
+                self.database.interrupt()
+            await asyncio.wait({closing}, timeout=_PAUSE)
+
+
+async def opened(settings: SqliteSettings, *, is_reader: bool = False) -> Connection:
+    """Open and configure one connection. Raises the driver's errors, and ConnectionFailed where WAL can't be had."""
+    raw = aiosqlite.connect(
+        _expanded(settings.path), isolation_level=None, timeout=settings.busy_timeout, cached_statements=256
+    )
+    # aiosqlite's thread is not a daemon: a process that forgot cleanup() would wait for it for ever. A daemon thread
+    # ends with the process, even in the middle of a write: SQLite is made to survive that.
+    raw._thread.daemon = True  # noqa: SLF001
+    opening = asyncio.ensure_future(_open(raw, settings, is_reader))
+    try:
+        return await asyncio.shield(opening)
+    except asyncio.CancelledError:  # aiosqlite would lose a connection that opens after this, without closing it
+        opening.add_done_callback(lambda done: done.cancelled() or done.exception() or raw.stop())
+        raise
+
+
+def _expanded(path: str) -> str:
+    return path if path == MEMORY else str(Path(path).expanduser())
+
+
+async def _open(raw: aiosqlite.Connection, settings: SqliteSettings, is_reader: bool) -> Connection:
+    await raw
+    database = raw._conn  # noqa: SLF001
+    try:
+        # the only way to run something in its thread
+        await raw._execute(_configure, database, settings, is_reader)  # type: ignore[no-untyped-call]  # noqa: SLF001
+    except BaseException:
+        await raw.close()
+        raise
+    return Connection(raw, database)
+
+
+def _configure(database: sqlite3.Connection, settings: SqliteSettings, is_reader: bool) -> None:
+    database.row_factory = sqlite3.Row
+    if settings.path != MEMORY and not is_reader:
+        mode = _switch_to_wal(database, settings.busy_timeout)
+        if mode != "wal":
+            raise ConnectionFailed(
+                f"The database can't be put into WAL mode; it stays in `{mode}`.",
+                hint="The file system must have shared memory: a network drive has none.",
+                transient=False,
+            )
+    database.execute(f"PRAGMA synchronous = {settings.synchronous}")
+    database.execute("PRAGMA foreign_keys = ON")
+    if is_reader:
+        database.execute("PRAGMA query_only = ON")
+        database.execute("SELECT 1 FROM sqlite_schema").close()
+
+
+def _switch_to_wal(database: sqlite3.Connection, busy_timeout: float) -> object:
+    """The mode afterwards. SQLite doesn't wait here where another process is switching too, so this does."""
+    give_up = time.monotonic() + busy_timeout
+    while True:
+        try:
+            return database.execute("PRAGMA journal_mode = WAL").fetchone()[0]
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() >= give_up:
+                raise
+        time.sleep(_PAUSE)

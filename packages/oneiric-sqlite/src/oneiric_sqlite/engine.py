@@ -1,0 +1,145 @@
+"""The engine: what is open between `init()` and `cleanup()`."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self, TypeVar
+
+from oneiric.errors import ConnectionFailed, QueryError
+
+from oneiric_sqlite import work
+from oneiric_sqlite.connection import Connection, opened
+from oneiric_sqlite.errors import CleanedUp
+from oneiric_sqlite.job import Job
+from oneiric_sqlite.readers import Readers
+from oneiric_sqlite.settings import MEMORY
+from oneiric_sqlite.writer import Writer
+
+if TYPE_CHECKING:
+    from collections.abc import Coroutine
+
+    from oneiric_sqlite.settings import SqliteSettings
+
+T = TypeVar("T")
+
+_GRACE = 1.0
+"""Seconds that statements which are running get to finish when the adapter is cleaned up."""
+
+
+class Engine:
+    """The writer, the readers (None where the database is in memory), and the streams that are open."""
+
+    def __init__(self, settings: SqliteSettings, writer: Connection, readers: list[Connection]) -> None:
+        loop = asyncio.get_running_loop()
+        self.settings = settings
+        self.loop = loop
+        self.writer = Writer(writer, loop)
+        self.readers = Readers(readers, loop) if readers else None
+        self._file = _identity(settings.path) if readers else None
+        self._streams: set[Readers] = set()
+        self._is_closed = False
+
+    @classmethod
+    async def open(cls, settings: SqliteSettings) -> Self:
+        """Open every connection, the writer first: it makes the file and puts it into WAL mode."""
+        _check_file(settings.path)
+        connections: list[Connection] = []
+        try:
+            connections.append(await opened(settings))
+            if settings.path != MEMORY:
+                for _ in range(settings.readers):
+                    connections.append(await opened(settings, is_reader=True))  # noqa: PERF401 - closed on an error
+        except BaseException:
+            await undisturbed(_close_all(connections))
+            raise
+        return cls(settings, connections[0], connections[1:])
+
+    async def close(self) -> None:
+        """Close everything: what waits is refused, what runs gets a second to finish; the writer comes last."""
+        self._is_closed = True
+        lanes = [lane for lane in (self.readers, *self._streams) if lane is not None]
+        for lane in (self.writer, *lanes):
+            lane.close()
+        await _close_all([connection for lane in lanes for connection in lane.connections], _GRACE)
+        await self.writer.connection.close(_GRACE)
+
+    async def open_stream(self) -> Readers:
+        """A connection of its own for a stream, however long that is: it takes none from the readers."""
+        connection = await opened(self.settings, is_reader=True)
+        lane = Readers([connection], self.loop)
+        if self._is_closed:
+            await connection.close()
+            raise CleanedUp
+        self._streams.add(lane)
+        return lane
+
+    async def close_stream(self, lane: Readers) -> None:
+        """Close a stream's connection, even if its task is being cancelled."""
+        self._streams.discard(lane)
+        lane.close()
+        await undisturbed(_close_all(list(lane.connections)))
+
+    async def ask(self) -> str:
+        """What is wrong with the database now; empty where nothing is.
+
+        In memory it asks past the queue, in which a transaction of somebody's may stand: that is no illness.
+        """
+        if self.readers is not None:
+            await self.readers.call(Job(work.fetch_value, ("SELECT count(*) FROM sqlite_schema", ())), 3600.0)
+            return self._missing_file()
+        await self.writer.connection.raw.execute_fetchall("SELECT 1")
+        return ""
+
+    def _missing_file(self) -> str:
+        try:
+            now = _identity(self.settings.path)
+        except OSError:
+            now = None
+        return "" if now == self._file else "The database's file was deleted or replaced; what is written now is lost."
+
+    def check_not_inside(self) -> None:
+        """Raise where the task that asks for the writer holds it itself, and would wait for ever."""
+        if self.writer.owner is not None and self.writer.owner is asyncio.current_task():
+            raise QueryError(
+                "This task is inside its own transaction, and this call would wait for that to end.",
+                hint="Call it on the transaction's handle, not on the adapter.",
+            )
+
+
+async def undisturbed(coroutine: Coroutine[Any, Any, T]) -> T:
+    """Await something to its end, however often the task is cancelled meanwhile; then let the cancellation go on."""
+    task = asyncio.ensure_future(coroutine)
+    cancelled: asyncio.CancelledError | None = None
+    while not task.done():
+        try:
+            await asyncio.wait({task})
+        except asyncio.CancelledError as error:
+            cancelled = error
+    if cancelled is not None:
+        raise cancelled
+    return task.result()
+
+
+async def _close_all(connections: list[Connection], grace: float = 0.0) -> None:
+    await asyncio.gather(*(connection.close(grace) for connection in connections))
+
+
+def _identity(path: str) -> tuple[int, int]:
+    status = Path(path).expanduser().stat()
+    return status.st_dev, status.st_ino
+
+
+def _check_file(path: str) -> None:
+    """Say what is wrong with a path more plainly than SQLite does."""
+    if path == MEMORY:
+        return
+    file = Path(path).expanduser()
+    if file.is_dir():
+        raise ConnectionFailed(
+            f"The path {path!r} is a directory.", hint="Give the path of a file in it.", transient=False
+        )
+    if not file.parent.is_dir():
+        raise ConnectionFailed(
+            f"The directory of {path!r} does not exist.", hint="Make it first, or change `path`.", transient=False
+        )

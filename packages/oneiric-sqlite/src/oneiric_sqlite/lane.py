@@ -1,0 +1,160 @@
+"""A lane: jobs on one side, the threads of one or more connections on the other, and the waiting between them."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from abc import ABC, abstractmethod
+from collections import deque
+from typing import TYPE_CHECKING, Any
+
+from oneiric.errors import DeadlineExceeded
+
+from oneiric_sqlite.errors import CleanedUp
+
+if TYPE_CHECKING:
+    from oneiric_sqlite.connection import Connection
+    from oneiric_sqlite.job import Job
+
+_AGAIN = 0.01
+"""Seconds until an interrupt is repeated: one that comes between two steps of a statement may be lost."""
+
+_TICK = 0.001
+"""Seconds until somebody looks whether finished jobs are waiting behind a slow one."""
+
+
+class Lane(ABC):
+    """Base of the readers and the writer.
+
+    The threads take jobs by themselves until there are none left, and only then wake the event loop, once for all that
+    they have done: for small statements, handing over costs more than the work. Where a slow statement comes after quick
+    ones, a timer brings the outcomes of these.
+    """
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+        self._lock = threading.Lock()
+        self._queue: deque[Job] = deque()
+        self._outbox: deque[Job] = deque()
+        self._is_ticking = False
+        self._is_closed = False
+
+    @abstractmethod
+    def _submit(self, job: Job) -> bool:
+        """Queue the job, and wake a thread where that is needed; False where one was awake already."""
+
+    @abstractmethod
+    def _help(self) -> bool:
+        """Called at a tick: put idle threads to waiting jobs; says whether any thread is awake."""
+
+    async def call(self, job: Job, timeout: float) -> Any:
+        """Run a job; its value, or its error raised. Past the timeout: DeadlineExceeded, and it is interrupted."""
+        future = job.future = self._loop.create_future()
+        self._enter(job)
+        timer = self._loop.call_later(timeout, self._expire, job, timeout)
+        try:
+            error = await future
+        except asyncio.CancelledError:
+            self.abandon(job)
+            raise
+        finally:
+            timer.cancel()
+        if error is not None:
+            raise error
+        return job.value
+
+    async def finish(self, job: Job, timeout: float) -> Any:
+        """As `call`, but what has been begun is done: cancelling waits for the job's end, and does not interrupt it."""
+        future = job.future = self._loop.create_future()
+        self._enter(job)
+        timer = self._loop.call_later(timeout, self._resolve, job, _too_late(timeout))
+        cancelled: asyncio.CancelledError | None = None
+        while not future.done():
+            try:
+                await asyncio.shield(future)
+            except asyncio.CancelledError as error:
+                cancelled = error
+        timer.cancel()
+        outcome = future.result()
+        if cancelled is not None:
+            raise cancelled
+        if outcome is not None:
+            raise outcome
+        return job.value
+
+    def abandon(self, job: Job) -> None:
+        """Nobody waits for this job any more: skip it where it has not begun, interrupt it where it is running."""
+        with self._lock:
+            job.is_abandoned = True
+            is_running = job.connection is not None and job.connection.current is job
+        if is_running:
+            self._interrupt(job)
+
+    def close(self) -> None:
+        """Refuse what comes, and whatever is waiting; what is running goes on."""
+        with self._lock:
+            self._is_closed = True
+            waiting = self._waiting()
+        for job in waiting:
+            self._resolve(job, CleanedUp())
+
+    def _waiting(self) -> list[Job]:
+        """Take every job that has not begun out of the lane; called under the lock."""
+        waiting = list(self._queue)
+        self._queue.clear()
+        return waiting
+
+    def _enter(self, job: Job) -> None:
+        if not self._submit(job) and not self._is_ticking:
+            self._is_ticking = True
+            self._loop.call_later(_TICK, self._tick)
+
+    def _tick(self) -> None:
+        self._deliver()
+        self._is_ticking = self._help()
+        if self._is_ticking:
+            self._loop.call_later(_TICK, self._tick)
+
+    def _start(self, job: Job, connection: Connection) -> bool:
+        """In the thread, before a job runs: False where nobody wants it any more."""
+        with self._lock:
+            if job.is_abandoned:
+                connection.current = None
+                return False
+            job.connection = connection
+            connection.current = job
+        return True
+
+    def _send(self) -> None:
+        """In the thread: have the event loop hand out what is done."""
+        if self._outbox:
+            self._loop.call_soon_threadsafe(self._deliver)
+
+    def _deliver(self) -> None:
+        while self._outbox:
+            job = self._outbox.popleft()
+            self._resolve(job, job.error)
+
+    def _resolve(self, job: Job, error: BaseException | None) -> None:
+        if not job.future.done():
+            job.future.set_result(error)
+
+    def _expire(self, job: Job, timeout: float) -> None:
+        if not job.future.done():
+            self._resolve(job, _too_late(timeout))
+            self.abandon(job)
+
+    def _interrupt(self, job: Job) -> None:
+        connection = job.connection
+        with self._lock:
+            if connection is None or connection.current is not job:
+                return
+            connection.database.interrupt()
+        self._loop.call_later(_AGAIN, self._interrupt, job)
+
+
+def _too_late(timeout: float) -> DeadlineExceeded:
+    return DeadlineExceeded(
+        f"The call took longer than its {timeout:g} s.",
+        hint="A statement that is slow, or a transaction that is long, keeps others waiting.",
+    )

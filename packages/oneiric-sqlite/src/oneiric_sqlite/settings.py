@@ -1,0 +1,41 @@
+"""What the adapter needs to know; imports no driver."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from oneiric.adapters.base import AdapterSettings
+from pydantic import AfterValidator, Field, FiniteFloat
+
+MEMORY = ":memory:"
+"""The path of a database that lives in memory, and ends with the adapter."""
+
+
+def _check_path(path: str) -> str:
+    if not path.strip():
+        raise ValueError("the path is empty; give a file, or `:memory:`")
+    if "\0" in path:
+        raise ValueError("the path holds a NUL character")
+    if path.startswith("file:") or "://" in path:
+        raise ValueError("this is a URL; give the path of a file, or `:memory:`")
+    return path
+
+
+class SqliteSettings(AdapterSettings):
+    """Where the database is, and how it is used."""
+
+    path: Annotated[str, Field(strict=False, coerce_numbers_to_str=False), AfterValidator(_check_path)]
+    """The database's file, made where there is none (its directory is not), or `:memory:`. `~` is the home directory."""
+
+    readers: Annotated[int, Field(ge=1, le=64)] = 4
+    """How many connections, each with its thread, read beside the one that writes. `:memory:` has only that one."""
+
+    timeout: Annotated[FiniteFloat, Field(gt=0, le=86_400)] = 30.0
+    """How many seconds a call may take where it isn't told otherwise; `init()` too."""
+
+    busy_timeout: Annotated[FiniteFloat, Field(ge=0, le=3600)] = 5.0
+    """How many seconds to wait for another process that is writing, before the call fails."""
+
+    synchronous: Literal["full", "normal"] = "full"
+    """`full`: a write that has returned survives a loss of power. `normal`: faster; it survives the end of the process,
+    and a loss of power may take the last writes, but never corrupts the database."""
