@@ -82,7 +82,7 @@ class Statement:
         return values if self.names is None else dict(zip(self.names, values, strict=True))
 
 
-def statement(sql: str) -> Statement:
+def statement(sql: object) -> Statement:
     """What `sql` is. Raises QueryError or Unsupported where it can't be run at all."""
     if not isinstance(sql, str):
         raise QueryError(f"A statement is a string, not {type(sql).__name__}.")

@@ -1,0 +1,1 @@
+"""Benchmarks: `python -m bench <suite>` from the top of the repository."""
