@@ -52,6 +52,8 @@ def listen(host: str, port: int) -> socket.socket:
             f"Not listening on {host}: other machines could reach it, and this server has no authentication.",
             hint="Use 127.0.0.1 and, for access from elsewhere, a proxy on this machine that authenticates.",
         )
+    if not 0 <= port <= 65535:
+        raise BindRefused(f"{port} is not a port: they go from 0 to 65535.", hint="Choose another with --port.")
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
         listening = socket.socket(family, kind, protocol)
@@ -61,10 +63,10 @@ def listen(host: str, port: int) -> socket.socket:
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listening.bind(address)
         listening.listen(128)
-    except (OSError, OverflowError) as error:
+    except OSError as error:
         listening.close()
-        reason = error.strerror if isinstance(error, OSError) else "ports go from 0 to 65535"
-        raise BindRefused(f"Can't listen on {host}:{port}: {reason}.", hint="Choose another with --port.") from error
+        hint = "Choose another with --port."
+        raise BindRefused(f"Can't listen on {host}:{port}: {error.strerror}.", hint=hint) from error
     return listening
 
 

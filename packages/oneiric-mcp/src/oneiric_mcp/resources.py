@@ -6,8 +6,9 @@ import re
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
-from fastmcp.exceptions import NotFoundError
 from fastmcp.server.middleware import Middleware
+from mcp import MCPError
+from mcp_types import INVALID_PARAMS
 from oneiric.errors import UnknownAdapter
 from oneiric.inspection import AdapterSummary
 from pydantic import BaseModel
@@ -60,7 +61,8 @@ class UnknownAdapters(Middleware):
             try:
                 self._installation.info(unquote(match[1]))
             except UnknownAdapter as error:
-                raise NotFoundError(str(error)) from None
+                data = {"uri": str(context.message.uri)}
+                raise MCPError(code=INVALID_PARAMS, message=str(error), data=data) from None
         return await call_next(context)
 
 
