@@ -52,6 +52,8 @@ class Connection:
             if self.current is not None:
                 self.database.interrupt()
             await asyncio.wait({closing}, timeout=_PAUSE)
+        if closing.done():
+            _join(self.raw)
 
 
 async def opened(settings: SqliteSettings, *, is_reader: bool = False) -> Connection:
@@ -75,15 +77,25 @@ def _expanded(path: str) -> str:
 
 
 async def _open(raw: aiosqlite.Connection, settings: SqliteSettings, is_reader: bool) -> Connection:
-    await raw
+    try:
+        await raw
+    except BaseException:
+        _join(raw)
+        raise
     database = raw._conn  # noqa: SLF001
     try:
         # the only way to run something in its thread
         await raw._execute(_configure, database, settings, is_reader)  # type: ignore[no-untyped-call]  # noqa: SLF001
     except BaseException:
         await raw.close()
+        _join(raw)
         raise
     return Connection(raw, database)
+
+
+def _join(raw: aiosqlite.Connection) -> None:
+    """Wait for a thread that has been told to end and has nothing else to do: a matter of microseconds."""
+    raw._thread.join(_CLOSE_WITHIN)  # noqa: SLF001
 
 
 def _configure(database: sqlite3.Connection, settings: SqliteSettings, is_reader: bool) -> None:

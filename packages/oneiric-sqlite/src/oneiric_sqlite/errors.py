@@ -39,6 +39,10 @@ class RolledBack(Exception):
     """SQLite has ended the transaction of its own accord."""
 
 
+class Ended(Exception):
+    """The transaction whose handle was used has ended."""
+
+
 class CleanedUp(Exception):
     """The adapter was cleaned up before the call could be done."""
 
@@ -67,6 +71,10 @@ def _translated(error: BaseException) -> OneiricError | None:
         return _of_sqlite(error)
     if isinstance(error, RolledBack):
         return TransactionClosed(_ROLLED_BACK, hint="Run it again from the start.")
+    if isinstance(error, Ended):
+        return TransactionClosed(
+            "The transaction has ended.", hint="Use the handle inside its `async with` block only."
+        )
     if isinstance(error, CleanedUp):
         return ConnectionFailed("The adapter was cleaned up before this call was done.", transient=False)
     if isinstance(error, _OF_BINDING):

@@ -26,7 +26,7 @@ _TOKEN = re.compile(
     | --[^\n]* | /\*.*?(?:\*/|\Z)                       # comments
     | [^\W\d][\w$]*                                     # names and keywords, which may hold a `$`
     | \$(?P<number>[0-9]+)(?![\w$])
-    | (?P<foreign>\?[0-9]* | [$:@\#]\w+)                # SQLite's other placeholders
+    | (?P<foreign>\?[0-9]* | [$:@\#][\w$]+)                # SQLite's other placeholders
     """,
     re.VERBOSE | re.DOTALL,
 )
@@ -96,10 +96,10 @@ def quoted(name: object) -> str:
     return '"' + name.replace('"', '""') + '"'
 
 
-def insertion(table: str, columns: Sequence[str]) -> Statement:
+def insertion(table: object, columns: Sequence[str]) -> Statement:
     """`INSERT INTO` that table with one value a column."""
-    if isinstance(columns, str) or not columns:
-        raise QueryError("The columns are a list of names, at least one.")
+    if isinstance(columns, str) or not columns or len(set(columns)) < len(columns):
+        raise QueryError("The columns are a list of names, at least one, and none twice.")
     parts = table.split(".") if isinstance(table, str) else [table]
     if len(parts) > 2:
         raise QueryError("The table is `table` or `schema.table`.")

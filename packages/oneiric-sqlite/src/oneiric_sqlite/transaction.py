@@ -7,9 +7,10 @@ from itertools import count
 from typing import TYPE_CHECKING, Any
 
 from oneiric.adapters.database import Transaction
-from oneiric.errors import QueryError, TransactionClosed
+from oneiric.errors import QueryError
 
 from oneiric_sqlite import work
+from oneiric_sqlite.errors import Ended
 from oneiric_sqlite.job import Job, Mode
 from oneiric_sqlite.rows import given
 from oneiric_sqlite.session import Session
@@ -94,9 +95,7 @@ class SqliteTransaction(Session, Transaction):
 
     async def _call(self, job: Job, timeout: float | None) -> Any:
         if self._is_over:
-            raise TransactionClosed(
-                "The transaction has ended.", hint="Use the handle inside its `async with` block only."
-            )
+            raise Ended
         return await self._engine.writer.call(job, self._engine.settings.timeout if timeout is None else timeout)
 
     async def _finish(self, job: Job) -> Any:

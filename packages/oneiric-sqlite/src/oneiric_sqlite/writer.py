@@ -7,7 +7,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from oneiric_sqlite import work
-from oneiric_sqlite.errors import CleanedUp, RolledBack
+from oneiric_sqlite.errors import CleanedUp, Ended, RolledBack
 from oneiric_sqlite.job import Job, Mode
 from oneiric_sqlite.lane import Lane
 
@@ -25,6 +25,7 @@ class Hold:
 
     def __init__(self) -> None:
         self.jobs: deque[Job] = deque()
+        self.is_over = False
 
 
 class Writer(Lane):
@@ -52,11 +53,13 @@ class Writer(Lane):
             self._submit(job)
 
     def _submit(self, job: Job) -> bool:
-        is_inside = job.hold is not None and job.mode is not Mode.BEGIN
+        hold = job.hold if job.mode is not Mode.BEGIN else None
         with self._lock:
             if self._is_closed:
                 raise CleanedUp
-            (job.hold.jobs if job.hold is not None and is_inside else self._queue).append(job)
+            if hold is not None and hold.is_over:
+                raise Ended
+            (self._queue if hold is None else hold.jobs).append(job)
             if self._is_awake:
                 return False
             self._is_awake = True
@@ -116,23 +119,20 @@ class Writer(Lane):
     def _commit_alone(self, job: Job) -> None:
         if not self._start(job, self.connection):
             return
-        try:
-            work.begin(self._database)
-            if job.run(self._database):
-                self._settle()
+        if not self._has_begun([job]):
+            return
+        if job.run(self._database):
+            self._settle()
+            try:
                 work.commit(self._database)
-        except BaseException as error:  # noqa: BLE001 - the caller gets it
-            job.error = error
+            except BaseException as error:  # noqa: BLE001 - the caller gets it
+                job.error = error
         self._settle()
         self._roll_back()
 
     def _commit_together(self, group: list[Job]) -> None:
         """One transaction for all; where it is lost, all but the one that lost it go again, each alone."""
-        try:
-            work.begin(self._database)
-        except BaseException as error:  # noqa: BLE001 - every caller gets it
-            for job in group:
-                job.error = error
+        if not self._has_begun(group):
             return
         culprit = self._run_together(group)
         self._settle()
@@ -143,6 +143,15 @@ class Writer(Lane):
             if job is not culprit:
                 job.error = None
                 self._commit_alone(job)
+
+    def _has_begun(self, group: list[Job]) -> bool:
+        try:
+            work.begin(self._database)
+        except BaseException as error:  # noqa: BLE001 - every caller gets it
+            for job in group:
+                job.error = error
+            return False
+        return True
 
     def _run_together(self, group: list[Job]) -> Job | None:
         """Run each; the job whose failure undid more than its own statement, or did not undo that, or None."""
@@ -184,7 +193,12 @@ class Writer(Lane):
             job.error = RolledBack()
         self._roll_back()
         with self._lock:
-            self._hold = None
+            hold, self._hold = self._hold, None
+            if hold is not None:
+                hold.is_over = True
+                for late in hold.jobs:
+                    late.error = Ended()
+                self._outbox.extend(hold.jobs)
 
     def _settle(self) -> None:
         """From here on nothing may be interrupted: what comes is not a job's own."""

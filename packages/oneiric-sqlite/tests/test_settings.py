@@ -1,0 +1,61 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import oneiric_sqlite
+import pytest
+from oneiric.errors import ConfigError
+from oneiric.validation import check
+from oneiric_sqlite import SqliteAdapter, SqliteSettings
+from oneiric_sqlite.plugin import oneiric_adapters
+
+
+def test_the_spec_loads_and_its_example_validates() -> None:
+    (spec,) = oneiric_adapters()
+    settings, problems = check(spec.settings, spec.example)
+    assert (spec.name, spec.type, problems) == ("sqlite", "database", ())
+    assert isinstance(settings, SqliteSettings)
+    assert spec.load() is SqliteAdapter
+
+
+def test_plugin_and_settings_import_no_driver() -> None:
+    code = (
+        "import sys, oneiric_sqlite.plugin, oneiric_sqlite.settings; oneiric_sqlite.plugin.oneiric_adapters();"
+        "sys.exit(' '.join({'aiosqlite', 'sqlite3', '_sqlite3'} & set(sys.modules)) or 0)"
+    )
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
+    assert (ran.returncode, ran.stderr) == (0, "")
+
+
+def test_the_face_has_what_it_says() -> None:
+    assert [getattr(oneiric_sqlite, name).__name__ for name in oneiric_sqlite.__all__] == oneiric_sqlite.__all__
+    assert set(oneiric_sqlite.__all__) <= set(dir(oneiric_sqlite))
+    with pytest.raises(AttributeError, match="nothing"):
+        _ = oneiric_sqlite.nothing
+
+
+def test_every_setting_is_described() -> None:
+    assert all(field.description for field in SqliteSettings.model_fields.values())
+
+
+@pytest.mark.parametrize(
+    ("config", "message"),
+    [
+        ({}, "`path` is required"),
+        ({"path": ""}, "the path is empty"),
+        ({"path": " "}, "the path is empty"),
+        ({"path": "a\0b"}, "NUL"),
+        ({"path": "sqlite:///x.db"}, "this is a URL"),
+        ({"path": "file:x.db?mode=ro"}, "this is a URL"),
+        ({"path": "x.db", "readers": 0}, "readers"),
+        ({"path": "x.db", "timeout": 0}, "timeout"),
+        ({"path": "x.db", "timeout": float("inf")}, "timeout"),
+        ({"path": "x.db", "busy_timeout": -1}, "busy_timeout"),
+        ({"path": "x.db", "synchronous": "off"}, "synchronous"),
+        ({"path": "x.db", "pth": "y"}, "`pth` is not a setting"),
+    ],
+)
+def test_a_wrong_setting_is_refused_with_its_name(config: dict[str, object], message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        SqliteAdapter(config)
