@@ -16,7 +16,7 @@ from oneiric.errors import ConfigError, OneiricError
 def main() -> None:
     """Run the command line. An error of ours is one sentence and exit code 1; with `--json` it is JSON on stdout."""
     try:
-        build(discover())(windows_expand_args=False)
+        build(discover())(prog_name="oneiric", windows_expand_args=False)
     except OneiricError as error:
         if "--json" in sys.argv:
             print_json({"error": _as_json(error)})

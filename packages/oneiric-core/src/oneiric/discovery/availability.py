@@ -9,14 +9,16 @@ from __future__ import annotations
 
 import ast
 import re
+import sys
+import warnings
 from functools import cache
+from importlib import import_module
 from importlib.metadata import PackageNotFoundError, requires
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from importlib.machinery import ModuleSpec
 
     from oneiric.errors import AdapterUnavailable
@@ -26,6 +28,8 @@ if TYPE_CHECKING:
 def why_unavailable(spec: AdapterSpec) -> AdapterUnavailable | None:
     """The error that using this adapter would raise as far as that can be told without running its code, or None."""
     module_name, _, class_name = spec.adapter.partition(":")
+    if _is_bound(module_name, class_name):
+        return None
     module = _find(module_name)
     if module is None:
         return spec.unavailable(f"Its module `{module_name}` can't be found.")
@@ -42,12 +46,40 @@ def why_unavailable(spec: AdapterSpec) -> AdapterUnavailable | None:
     return None
 
 
+def _is_bound(module_name: str, name: str) -> bool:
+    """Whether a module that is already imported has the name, or a `__getattr__` that may make it."""
+    module = sys.modules.get(module_name)
+    return module is not None and bool({name, "__getattr__"} & vars(module).keys())
+
+
 def _find(module_name: str) -> ModuleSpec | None:
-    """Where a module is; importing its parents, which in a plugin's package are light, but not the module."""
-    try:
-        return find_spec(module_name)
-    except (Exception, SystemExit):  # noqa: BLE001 - a parent package may raise anything
-        return None
+    """Where a module is. Not `importlib.util.find_spec`, which imports the parents, and a parent may import the driver."""
+    module, path = None, None
+    name = ""
+    for part in module_name.split("."):
+        name = f"{name}.{part}" if name else part
+        module = _loaded(name) or _search(name, path)
+        path = module.submodule_search_locations if module else None
+        if module is None or (path is None and name != module_name):
+            return None
+        if module.origin is None and path is not None:
+            import_module(name)  # A namespace package has no code to run, and one in another is found only in this way.
+    return module
+
+
+def _loaded(name: str) -> ModuleSpec | None:
+    return getattr(sys.modules.get(name), "__spec__", None)
+
+
+def _search(name: str, path: Sequence[str] | None) -> ModuleSpec | None:
+    for finder in sys.meta_path:
+        try:
+            module = finder.find_spec(name, path)
+        except Exception:  # noqa: BLE001 - a finder may be anybody's
+            module = None
+        if module is not None:
+            return module
+    return None
 
 
 def _parse(module: ModuleSpec) -> ast.Module | SyntaxError | None:
@@ -55,27 +87,33 @@ def _parse(module: ModuleSpec) -> ast.Module | SyntaxError | None:
     if not (module.has_location and module.origin and module.origin.endswith(".py")):
         return None
     try:
-        return ast.parse(Path(module.origin).read_bytes())
+        with warnings.catch_warnings(action="ignore"):  # such as of an invalid escape: not the lister's business
+            return ast.parse(Path(module.origin).read_bytes())
     except SyntaxError as error:
         return error
     except (OSError, ValueError) as error:
         return SyntaxError(str(error))
+    except RecursionError:
+        return None
 
 
 def _missing_imports(module_name: str, seen: set[str]) -> Iterator[str]:
-    """The top-level packages that a module, or one of its own package that it imports, needs and that aren't there."""
+    """The top-level packages that aren't there and that a module needs, its parents, or what it imports of its own package."""
+    parent, _, _ = module_name.rpartition(".")
+    if parent and parent not in seen:
+        yield from _missing_imports(parent, seen)
     seen.add(module_name)
-    module = _find(module_name)
+    module = None if module_name in sys.modules else _find(module_name)
     tree = _parse(module) if module else None
     if module is None or not isinstance(tree, ast.Module):
         return
-    package = module_name if module.submodule_search_locations is not None else module_name.rpartition(".")[0]
+    package = module_name if module.submodule_search_locations is not None else parent
     root = module_name.partition(".")[0]
     for imported in _imports(tree, package):
-        if imported.partition(".")[0] != root:
-            if not _is_installed(imported.partition(".")[0]):
-                yield imported.partition(".")[0]
-        elif imported not in seen:
+        top = imported.partition(".")[0]
+        if top != root and not is_installed(top):
+            yield top
+        elif top == root and imported not in seen:
             yield from _missing_imports(imported, seen)
 
 
@@ -92,7 +130,8 @@ def _imports(tree: ast.Module, package: str) -> Iterator[str]:
 
 
 @cache
-def _is_installed(package: str) -> bool:
+def is_installed(package: str) -> bool:
+    """Whether a top-level package is there; remembered until `is_installed.cache_clear()`."""
     return _find(package) is not None
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from oneiric.discovery.availability import why_unavailable
+from oneiric.discovery.availability import is_installed, why_unavailable
 from oneiric.discovery.loading import load_plugins
 from oneiric.discovery.plugins import Plugin, PluginStatus
 from oneiric.errors import UnknownAdapter
@@ -99,5 +99,6 @@ def discover(*, refresh: bool = False) -> Catalog:
     """
     if refresh or not _memo:
         loaded = load_plugins()
+        is_installed.cache_clear()
         _memo[:] = [Catalog(loaded.specs.values(), loaded.plugins, loaded.hooks)]
     return _memo[0]
