@@ -79,7 +79,7 @@ async def test_an_iterable_that_raises_leaves_nothing_and_its_error_is_the_calle
 
 @pytest.mark.parametrize("given", [None, 5, [5], [None], [(1, 2), 5]])
 async def test_rows_that_are_none_are_a_query_error(either: SqliteAdapter, given: Any) -> None:
-    with pytest.raises((QueryError, TypeError)):
+    with pytest.raises(QueryError):
         await either.insert_many("t", ["id", "v"], given)
     assert await rows(either) == []
 

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
 
 import oneiric_sqlite
 import pytest
@@ -59,3 +60,8 @@ def test_every_setting_is_described() -> None:
 def test_a_wrong_setting_is_refused_with_its_name(config: dict[str, object], message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         SqliteAdapter(config)
+
+
+def test_a_path_may_be_a_path() -> None:
+    assert SqliteSettings.model_validate({"path": Path("a") / "b.db"}).path == str(Path("a") / "b.db")
+    assert SqliteSettings.model_json_schema()["properties"]["path"]["type"] == "string"

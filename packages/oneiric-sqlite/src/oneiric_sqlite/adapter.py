@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from oneiric.adapters.base import Health
 from oneiric.adapters.database import DatabaseAdapter
-from oneiric.errors import DeadlineExceeded, OneiricError, QueryError
+from oneiric.errors import QueryError
 
 from oneiric_sqlite import work
 from oneiric_sqlite.engine import Engine, undisturbed
@@ -148,13 +148,8 @@ class SqliteAdapter(Session, DatabaseAdapter):
         return self._opening[1]
 
     async def _open(self) -> Engine:
-        try:
-            async with asyncio.timeout(self.settings.timeout):
-                return await Engine.open(self.settings)
-        except TimeoutError as error:
-            if isinstance(error, OneiricError):
-                raise
-            raise DeadlineExceeded(f"The database didn't open within {self.settings.timeout:g} s.") from error
+        async with asyncio.timeout(self.settings.timeout):
+            return await Engine.open(self.settings)
 
     async def _run(self, function: Callable[..., Any], known: Statement, values: Any, timeout: float | None) -> Any:
         engine = self._engine

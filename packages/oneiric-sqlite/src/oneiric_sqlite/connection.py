@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -50,7 +51,8 @@ class Connection:
         give_up = loop.time() + _CLOSE_WITHIN
         while not closing.done() and loop.time() < give_up:
             if self.current is not None:
-                self.database.interrupt()
+                with suppress(sqlite3.ProgrammingError):  # it has been closed just now
+                    self.database.interrupt()
             await asyncio.wait({closing}, timeout=_PAUSE)
         if closing.done():
             _join(self.raw)

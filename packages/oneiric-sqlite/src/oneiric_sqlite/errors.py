@@ -77,6 +77,8 @@ def _translated(error: BaseException) -> OneiricError | None:
         )
     if isinstance(error, CleanedUp):
         return ConnectionFailed("The adapter was cleaned up before this call was done.", transient=False)
+    if isinstance(error, TimeoutError):
+        return DeadlineExceeded("The database didn't open in time.")
     if isinstance(error, _OF_BINDING):
         return _of_binding(error)
     return None

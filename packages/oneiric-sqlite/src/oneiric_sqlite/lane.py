@@ -45,7 +45,10 @@ class Lane(ABC):
 
     @abstractmethod
     def _help(self) -> bool:
-        """Called at a tick: put idle threads to waiting jobs; says whether any thread is awake."""
+        """Called at a tick: put idle threads to waiting jobs; says whether any are waiting.
+
+        Where none are, each thread hands out by itself what it is doing now, and no tick is needed.
+        """
 
     async def call(self, job: Job, timeout: float) -> Any:
         """Run a job; its value, or its error raised. Past the timeout: DeadlineExceeded, and it is interrupted."""
@@ -60,7 +63,11 @@ class Lane(ABC):
         finally:
             timer.cancel()
         if error is not None:
-            raise error
+            job.error = None
+            try:
+                raise error
+            finally:  # an error that refers to itself would keep the job's values until the next garbage collection
+                del error, future
         return job.value
 
     async def finish(self, job: Job, timeout: float) -> Any:
@@ -110,8 +117,8 @@ class Lane(ABC):
             self._loop.call_later(_TICK, self._tick)
 
     def _tick(self) -> None:
-        self._deliver()
         self._is_ticking = self._help()
+        self._deliver()
         if self._is_ticking:
             self._loop.call_later(_TICK, self._tick)
 

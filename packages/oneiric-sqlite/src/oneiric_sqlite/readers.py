@@ -41,12 +41,11 @@ class Readers(Lane):
 
     def _help(self) -> bool:
         with self._lock:
-            is_needed = self._queue and self._idle and not self._is_waking
-            connection = self._wake() if is_needed else None
-            is_awake = len(self._idle) < len(self.connections)
+            is_waiting = bool(self._queue)
+            connection = self._wake() if is_waiting and self._idle and not self._is_waking else None
         if connection is not None:
             connection.post(lambda: self._drain(connection))
-        return is_awake
+        return is_waiting
 
     def _wake(self) -> Connection:
         """The connection that was used last: its cache is warm."""

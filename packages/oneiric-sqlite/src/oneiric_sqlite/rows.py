@@ -20,7 +20,7 @@ class Rows:
     """
 
     def __init__(self, rows: Iterable[Sequence[Any]], job: Job) -> None:
-        self._rows = rows
+        self._rows = iter(rows)
         self._job = job
 
     def __iter__(self) -> Iterator[Sequence[Any]]:

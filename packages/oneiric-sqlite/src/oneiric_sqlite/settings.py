@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from pathlib import PurePath
 from typing import Annotated, Literal
 
 from oneiric.adapters.base import AdapterSettings
-from pydantic import AfterValidator, Field, FiniteFloat
+from pydantic import AfterValidator, BeforeValidator, Field, FiniteFloat
 
 MEMORY = ":memory:"
 """The path of a database that lives in memory, and ends with the adapter."""
+
+
+def _as_text(path: object) -> object:
+    return str(path) if isinstance(path, PurePath) else path
 
 
 def _check_path(path: str) -> str:
@@ -24,7 +29,7 @@ def _check_path(path: str) -> str:
 class SqliteSettings(AdapterSettings):
     """Where the database is, and how it is used."""
 
-    path: Annotated[str, Field(strict=False, coerce_numbers_to_str=False), AfterValidator(_check_path)]
+    path: Annotated[str, BeforeValidator(_as_text), AfterValidator(_check_path)]
     """The database's file, made where there is none (its directory is not), or `:memory:`. `~` is the home directory."""
 
     readers: Annotated[int, Field(ge=1, le=64)] = 4

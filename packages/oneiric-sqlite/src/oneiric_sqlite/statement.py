@@ -12,7 +12,7 @@ from oneiric.errors import QueryError, Unsupported
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-_MAX_CACHED = 20_000
+_MAX_CACHED = 10_000
 """Longer statements (generated ones, mostly) are not kept, so that the cache stays small."""
 
 _MAX_PLACEHOLDER = 32_766
@@ -129,7 +129,7 @@ def _parse(sql: str) -> Statement:
     return Statement(plain, len(numbers), None, kind)
 
 
-_cached = lru_cache(maxsize=1024)(_parse)
+_cached = lru_cache(maxsize=512)(_parse)
 
 
 def _placeholder(digits: str) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING, Any
 
 from oneiric_sqlite.job import Job
@@ -27,7 +28,8 @@ class Stream:
 
     async def open(self, sql: str, values: Any) -> list[Row]:
         """Open the connection and run the query; the first batch."""
-        self._lane = await self._engine.open_stream()
+        async with asyncio.timeout(self._timeout):
+            self._lane = await self._engine.open_stream()
         return await self._lane.call(Job(self._start, (sql, values)), self._timeout)  # type: ignore[no-any-return]
 
     async def next(self) -> list[Row]:

@@ -67,7 +67,8 @@ class Writer(Lane):
         return True
 
     def _help(self) -> bool:
-        return self._is_awake
+        with self._lock:
+            return self._is_awake and bool(self._queue if self._hold is None else self._hold.jobs)
 
     def _waiting(self) -> list[Job]:
         inside = list(self._hold.jobs) if self._hold else []
