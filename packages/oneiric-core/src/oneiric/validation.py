@@ -6,16 +6,19 @@ repeats a value: a misspelled key's value may be a password.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, get_args
 
 from pydantic import BaseModel, ValidationError
+from pydantic_core.core_schema import ErrorType
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+    from pydantic.fields import FieldInfo
     from pydantic_core import ErrorDetails
 
 MAX_DEPTH = 32
@@ -23,6 +26,26 @@ MAX_DEPTH = 32
 
 MAX_SIZE = 256 * 1024
 """How many characters the keys and strings of a config may have together; each further value counts as one."""
+
+MAX_PROBLEMS = 100
+"""How many problems of one config are told; a sentence says how many more there are."""
+
+_PYDANTICS_OWN = frozenset(get_args(ErrorType)) - {"value_error", "assertion_error"}
+"""The errors whose sentence pydantic writes; that of any other is its settings class's, and may quote the value."""
+
+_UNQUOTED = {
+    "bytes_invalid_encoding": "should be bytes in the right encoding.",
+    "datetime_object_invalid": "should be a valid date and time.",
+    "get_attribute_error": "can't be read.",
+    "import_error": "should be something that can be imported.",
+    "iteration_error": "can't be read to its end.",
+    "mapping_type": "should be a valid mapping.",
+    "timezone_offset": "has another time zone than it should.",
+    "uuid_parsing": "should be a valid UUID.",
+}
+"""Our sentence in place of those of pydantic's own that quote the value, or a part of it."""
+
+_SURROGATE = re.compile(r"[\ud800-\udfff]")
 
 ModelT = TypeVar("ModelT", bound=BaseModel)
 
@@ -57,10 +80,12 @@ def check(model: type[ModelT], config: object) -> tuple[ModelT | None, tuple[Pro
     try:
         return model.model_validate(dict(config)), ()
     except ValidationError as error:
-        details = error.errors(include_url=False, include_context=False, include_input=False)
-        return None, tuple(_problem(model, detail) for detail in details)
+        return None, _problems(model, error)
     except RecursionError:
         return None, (Problem("", "The config is nested too deeply to be read."),)
+    except Exception as error:  # noqa: BLE001 - a third party's validator may raise anything
+        reason = f"{model.__name__} can't check this config: its own code raised {type(error).__name__}."
+        return None, (Problem("", reason),)
 
 
 def nearest(name: str, names: Iterable[str], n: int = 1) -> list[str]:
@@ -89,11 +114,12 @@ def _shape_problem(config: Mapping[Any, Any]) -> Problem | None:
             waiting.pop()
             continue
         key, value = item
-        if not isinstance(key, str | int):
-            return Problem("", f"A key of a config is a string, not {_type_name(key)}.")
-        if isinstance(key, str) and any(ord(character) < 32 or ord(character) == 127 for character in key):
-            return Problem("", "A key holds a NUL or another control character.")
-        size += 1 + len(str(key)) + (len(value) if isinstance(value, str | bytes) else 0)
+        problem = _key_problem(key)
+        if problem:
+            return Problem("", problem)
+        if isinstance(value, str) and not value.isascii() and _SURROGATE.search(value):
+            return Problem("", "A value holds half a character: it is not Unicode text.")
+        size += 1 + sum(len(part) for part in item if isinstance(part, str | bytes))
         if size > MAX_SIZE:
             return Problem("", f"The config is too large: it may hold {MAX_SIZE // 1024} KiB of text.")
         children = _children(value)
@@ -104,10 +130,25 @@ def _shape_problem(config: Mapping[Any, Any]) -> Problem | None:
     return None
 
 
+def _key_problem(key: object) -> str | None:
+    """Why this can't be a key; an integer may be one where a setting is a mapping from integers."""
+    if isinstance(key, str):
+        return None if key.isprintable() else "A key holds a NUL or another character that can't be printed."
+    is_small = isinstance(key, int) and key.bit_length() <= 64
+    return None if is_small else f"A key of a config is a string, not {_type_name(key)}."
+
+
 def _children(value: object) -> Iterator[tuple[object, object]] | None:
     if isinstance(value, Mapping):
         return iter(value.items())
     return iter(enumerate(value)) if isinstance(value, list | tuple) else None
+
+
+def _problems(model: type[BaseModel], error: ValidationError) -> tuple[Problem, ...]:
+    details = error.errors(include_url=False)
+    told = tuple(_problem(model, detail) for detail in details[:MAX_PROBLEMS])
+    more = len(details) - len(told)
+    return (*told, Problem("", f"{more} more are wrong.")) if more else told
 
 
 def _problem(model: type[BaseModel], detail: ErrorDetails) -> Problem:
@@ -116,13 +157,40 @@ def _problem(model: type[BaseModel], detail: ErrorDetails) -> Problem:
     if detail["type"] == "extra_forbidden":
         siblings = _fields_at(model, location[:-1])
         suggestion = next(iter(nearest(str(location[-1]), siblings)), None)
-        known = f" The settings are {', '.join(f'`{name}`' for name in sorted(siblings))}."
+        known = f" The settings are {', '.join(f'`{name}`' for name in siblings)}." if siblings else ""
         return Problem(path, f"`{path}` is not a setting." + ("" if suggestion else known), suggestion)
     if detail["type"] == "missing":
         return Problem(path, f"`{path}` is required.")
-    reason = detail["msg"].removeprefix("Value error, ").removeprefix("Assertion failed, ")
+    reason = _reason(detail)
     sentence = reason if reason.endswith((".", "!", "?")) else f"{reason}."
-    return Problem(path, f"`{path}`: {sentence[:1].lower()}{sentence[1:]}" if path else sentence)
+    return Problem(path, f"`{path}`: {_uncapitalised(sentence)}" if path else sentence)
+
+
+def _reason(detail: ErrorDetails) -> str:
+    """What is wrong, without the value."""
+    kind = detail["type"]
+    if kind == "union_tag_invalid":
+        return f"{detail['ctx']['discriminator']} should be one of {detail['ctx']['expected_tags']}."
+    if kind in _PYDANTICS_OWN:
+        return _UNQUOTED.get(kind, detail["msg"])
+    reason = detail["msg"].removeprefix("Value error, ").removeprefix("Assertion failed, ")
+    for text in sorted(_texts(detail["input"]), key=len, reverse=True):
+        reason = reason.replace(text, "…")
+    return reason
+
+
+def _texts(value: object) -> set[str]:
+    """The strings in a value, as they are and as they are quoted. Its shape has been checked, so it is not deep."""
+    children = _children(value)
+    if children is not None:
+        return set().union(*(_texts(child) for _, child in children))
+    if isinstance(value, bytes):
+        value = value.decode(errors="replace")
+    return {value, repr(value)[1:-1]} - {""} if isinstance(value, str) else set()
+
+
+def _uncapitalised(sentence: str) -> str:
+    return sentence if sentence[1:2].isupper() else f"{sentence[:1].lower()}{sentence[1:]}"  # `URL should …` stays
 
 
 def _path(location: tuple[int | str, ...]) -> str:
@@ -131,10 +199,24 @@ def _path(location: tuple[int | str, ...]) -> str:
 
 
 def _fields_at(model: type[BaseModel], location: tuple[int | str, ...]) -> list[str]:
-    """The names of the fields of the model that lies at `location` inside `model`; none where there is no such model."""
+    """The names of the fields of the model, or of the union's models, that lie at `location` inside `model`."""
+    models = [model]
     for part in location:
-        field = model.model_fields.get(str(part))
-        if field is None or not (isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel)):
-            return []
-        model = field.annotation
-    return [field.alias or name for name, field in model.model_fields.items()]
+        fields = [field for candidate in models for name, field in _fields(candidate) if name == part]
+        if fields:
+            models = [inner for field in fields for inner in _models_in(field.annotation)]
+        else:  # An index, a mapping's key, or the name that pydantic gives a union's member.
+            models = [candidate for candidate in models if candidate.__name__ == part] or models
+    return sorted({name for candidate in models for name, _ in _fields(candidate)})
+
+
+def _fields(model: type[BaseModel]) -> Iterator[tuple[str, FieldInfo]]:
+    for name, field in model.model_fields.items():
+        yield field.alias or name, field
+
+
+def _models_in(annotation: object) -> list[type[BaseModel]]:
+    """The models that a field holds: itself, in a union, or in a container."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return [annotation]
+    return [model for inner in get_args(annotation) for model in _models_in(inner)]
