@@ -5,10 +5,16 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from pydantic_settings import BaseSettings, EnvSettingsSource, SettingsConfigDict
+from pydantic_settings import BaseSettings, EnvSettingsSource, SettingsConfigDict, SettingsError
+
+from oneiric.errors import ConfigError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+
+_VARIABLE = "ONEIRIC_ADAPTERS"
+_HINT = f"One setting is named as {_VARIABLE}__ORDERS__DSN."
 
 
 class _Layer(BaseSettings):
@@ -32,9 +38,22 @@ def read_environment(environ: Mapping[str, str]) -> dict[str, dict[str, Any]]:
     """The settings of each instance that the environment names, by the instance's name in lower case.
 
     A value that is a JSON object or array is read as one; any other is a string, which the settings class will parse.
+    Raises ConfigError, with the variable's name, for one that is neither an instance nor a setting of one.
     """
-    adapters = _Source(environ)().get("adapters", {})
-    return {name: _parsed(values) for name, values in adapters.items()} if isinstance(adapters, dict) else {}
+    try:
+        adapters = _Source(environ)().get("adapters", {})
+    except SettingsError:
+        adapters = None
+    if not isinstance(adapters, dict):
+        raise ConfigError(
+            f"`{_VARIABLE}` should be a JSON object of instances and their settings.", hint=_HINT
+        ) from None
+    instances = {name: _parsed(values) for name, values in adapters.items()}
+    for name, values in instances.items():
+        if not isinstance(values, dict):
+            variable = f"{_VARIABLE}__{name.upper()}"
+            raise ConfigError(f"`{variable}` should be a JSON object of settings.", hint=_HINT)
+    return instances
 
 
 def _parsed(value: Any) -> Any:

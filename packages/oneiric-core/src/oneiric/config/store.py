@@ -14,7 +14,7 @@ from oneiric.errors import ConfigError, UnknownAdapter
 from oneiric.validation import nearest
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
     from pathlib import Path
 
 
@@ -49,10 +49,10 @@ class ConfigStore(Mapping[str, Instance]):
         Raises ConfigError with the file and line; a config that is nowhere is an empty one.
         """
         file = find_file(path, environ)
-        layers = [_adapters_of(read_file(file), file) if file else {}]
-        layers.append(_with_known_names(read_environment(environ), layers[0]))
-        layers.append({name: dict(values) for name, values in (overrides or {}).items()})
-        merged = reduce(_merged, layers)
+        in_file = _adapters_of(read_file(file), file) if file else {}
+        in_code = {name: dict(values) for name, values in (overrides or {}).items()}
+        in_environment = _with_known_names(read_environment(environ), [*in_file, *in_code])
+        merged = reduce(_merged, (in_file, in_environment, in_code))
         return cls({name: _instance(name, values) for name, values in merged.items()}, file)
 
     def __getitem__(self, name: str) -> Instance:
@@ -79,7 +79,9 @@ def _adapters_of(content: Mapping[str, Any], path: Path) -> dict[str, Any]:
     for key in content:
         if key != "adapters":
             raise ConfigError(f"{path}: `{str(key)[:100]}` is not a key of the config; the only one is `adapters`.")
-    adapters = content.get("adapters") or {}
+    adapters = content.get("adapters")
+    if adapters is None:
+        return {}
     if not isinstance(adapters, Mapping):
         raise ConfigError(f"{path}: `adapters` should be a mapping of instances to their settings.")
     for name, values in adapters.items():
@@ -90,10 +92,10 @@ def _adapters_of(content: Mapping[str, Any], path: Path) -> dict[str, Any]:
     return {name: dict(values or {}) for name, values in adapters.items()}
 
 
-def _with_known_names(layer: Mapping[str, Any], below: Mapping[str, Any]) -> dict[str, Any]:
-    """A variable's name has neither `-` nor lower case: take the instance's name from the layers below where one fits."""
-    known = {name.lower().replace("-", "_"): name for name in below}
-    return {known.get(name, name): values for name, values in layer.items() if isinstance(values, dict)}
+def _with_known_names(layer: Mapping[str, Any], names: Iterable[str]) -> dict[str, Any]:
+    """A variable's name has neither `-` nor lower case: take the instance's name from the other layers where one fits."""
+    known = {name.lower().replace("-", "_"): name for name in names}
+    return {known.get(name, name): values for name, values in layer.items()}
 
 
 def _merged(lower: Mapping[str, Any], upper: Mapping[str, Any]) -> dict[str, Any]:

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from platformdirs import user_config_path
 from ruamel.yaml import YAML
-from ruamel.yaml.error import MarkedYAMLError, YAMLError
+from ruamel.yaml.error import MarkedYAMLError
 
 from oneiric.errors import ConfigError
 
 FILE_NAME = "oneiric.yaml"
 FILE_VARIABLE = "ONEIRIC_CONFIG"
+_QUOTES_NO_VALUE = re.compile(r"""([^'"]|(['"])(.|<[a-z ]+>)\2)*""")
+"""A sentence of the parser with nothing in quotes but single characters and the names of tokens."""
+
 MAX_FILE_SIZE = 1024 * 1024
 """How many bytes a config file may have."""
 
@@ -44,11 +48,21 @@ def read_file(path: Path) -> dict[str, Any]:
         content = YAML(typ="safe", pure=True).load(text)
     except MarkedYAMLError as error:
         line = f" line {error.problem_mark.line + 1}" if error.problem_mark else ""
-        raise ConfigError(f"{path}{line} is not valid YAML: {error.problem or error.context}.") from error
-    except (YAMLError, ValueError, RecursionError) as error:
-        raise ConfigError(f"{path} is not valid YAML.") from error
+        # From None: the parser's own message may quote a value, and a traceback would show it.
+        raise ConfigError(f"{path}{line} is not valid YAML: {_unquoted(error)}.") from None
+    except Exception as error:  # noqa: BLE001 - `!!bool maybe` is a KeyError, `!!int ''` an IndexError
+        raise ConfigError(f"{path} is not valid YAML ({type(error).__name__}).") from None
     if content is None:
         return {}
     if not isinstance(content, Mapping):
         raise ConfigError(f"{path} is not a mapping: it should start with `adapters:`.")
     return dict(content)
+
+
+def _unquoted(error: MarkedYAMLError) -> str:
+    """What the parser says is wrong, without what it quotes of the file: `password: *hunter2` is an undefined alias."""
+    problem = error.problem or error.context or "it can't be parsed"
+    duplicate = re.match(r'found duplicate key "(.*?)" with value', problem)
+    if duplicate:
+        return f"the key `{duplicate[1][:100]}` is there twice"
+    return problem if _QUOTES_NO_VALUE.fullmatch(problem) else re.split("['\"]", problem)[0].strip()
