@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import KW_ONLY, dataclass, field
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
@@ -62,7 +63,7 @@ class AdapterSpec:
             "settings is not a subclass of AdapterSettings": _is_settings_class(self.settings),
             "capabilities is not a set of strings": _all_strings(self.capabilities),
             "docs_url is not a URL": self.docs_url is None or _matches(_URL, self.docs_url),
-            "example is not a mapping": _is_mapping(self.example),
+            "example is not a mapping of JSON values": _is_json_object(self.example),
         }
         return [claim for claim, holds in claims.items() if not holds]
 
@@ -74,7 +75,9 @@ class AdapterSpec:
         module_name, _, class_name = self.adapter.partition(":")
         try:
             adapter_class = getattr(import_module(module_name), class_name)
-        except (Exception, SystemExit) as error:
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:
             raise self.unavailable(f"`{self.adapter}` can't be imported: {type(error).__name__}: {error}") from error
         if not (isinstance(adapter_class, type) and issubclass(adapter_class, Adapter)):
             raise self.unavailable(f"`{self.adapter}` is not a subclass of oneiric.adapters.base.Adapter.")
@@ -95,8 +98,14 @@ def _is_settings_class(value: object) -> bool:
 
 
 def _all_strings(values: object) -> bool:
-    return isinstance(values, Iterable) and not isinstance(values, str) and all(isinstance(v, str) for v in values)
+    return isinstance(values, Collection) and not isinstance(values, str) and all(isinstance(v, str) for v in values)
 
 
-def _is_mapping(value: object) -> bool:
-    return isinstance(value, Mapping)
+def _is_json_object(value: object) -> bool:
+    if not (isinstance(value, Mapping) and all(isinstance(key, str) for key in value)):
+        return False
+    try:
+        json.dumps(dict(value), allow_nan=False)
+    except (TypeError, ValueError, RecursionError):
+        return False
+    return True

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import sys
+from contextlib import redirect_stdout
+from io import TextIOWrapper
 
 import typer
 
@@ -15,6 +17,9 @@ from oneiric.errors import ConfigError, OneiricError
 
 def main() -> None:
     """Run the command line. An error of ours is one sentence and exit code 1; with `--json` it is JSON on stdout."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # a terminal that can't show a sign is no reason to fail
     try:
         build(discover())(prog_name="oneiric", windows_expand_args=False)
     except OneiricError as error:
@@ -43,7 +48,8 @@ def build(found: Catalog) -> typer.Typer:
     app.command("validate")(validation.validate_config)
     for implementation in found.hooks.hook.oneiric_register_commands.get_hookimpls() if found.hooks else ():
         try:
-            implementation.function(app)
+            with redirect_stdout(sys.stderr):  # what it prints is no part of a JSON answer
+                implementation.function(app)
         except (Exception, SystemExit) as error:  # noqa: BLE001 - a plugin's commands must not keep us from ours
             reason = f"{type(error).__name__}: {error}"
             errors.print(f"The plugin {implementation.plugin_name} adds no commands: {reason}", markup=False)

@@ -49,7 +49,7 @@ def _read(config: str) -> str:
         return config
     try:
         if config == "@-":
-            return sys.stdin.read(_MAX_CHARACTERS + 1)
+            return sys.stdin.read(_MAX_CHARACTERS + 1) if sys.stdin else ""
         with Path(config[1:]).open(encoding="utf-8") as file:
             return file.read(_MAX_CHARACTERS + 1)
     except OSError as error:

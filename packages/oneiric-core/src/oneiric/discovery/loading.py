@@ -6,7 +6,9 @@ that claim one name.
 
 from __future__ import annotations
 
+import logging
 import os
+import re
 import sys
 import traceback
 from collections import defaultdict
@@ -14,7 +16,7 @@ from collections.abc import Iterable
 from contextlib import redirect_stdout
 from dataclasses import dataclass, replace
 from importlib import invalidate_caches
-from importlib.metadata import entry_points
+from importlib.metadata import distributions, entry_points
 from typing import TYPE_CHECKING
 
 import pluggy
@@ -29,6 +31,8 @@ if TYPE_CHECKING:
     from importlib.metadata import Distribution, EntryPoint
 
 GROUP = "oneiric"
+_log = logging.getLogger(__name__)
+
 BLOCK_VARIABLE = "ONEIRIC_BLOCK_PLUGINS"
 ONLY_VARIABLE = "ONEIRIC_ONLY_PLUGINS"
 
@@ -50,6 +54,9 @@ class _Refused(Exception):
 class _Hooks(pluggy.PluginManager):
     """Pluggy's manager, which also refuses a hookimpl for a hook that we don't have: mostly a misspelled one."""
 
+    last_implementer: object = None
+    """The last plugin that was seen to implement a hook; `get_hookcallers` would look through all plugins for one."""
+
     def parse_hookimpl_opts(self, plugin: object, name: str) -> pluggy.HookimplOpts | None:
         if name.startswith("__"):  # No hook is named so, and looking costs more than the rest of a registration.
             return None
@@ -60,6 +67,8 @@ class _Hooks(pluggy.PluginManager):
             if hook_name not in hooks:
                 near = "".join(f" Did it mean `{hook}`?" for hook in nearest(hook_name, hooks))
                 raise _Refused(f"It implements `{hook_name}`, which is not a hook of Oneiric.{near}")
+        if options is not None:
+            self.last_implementer = plugin
         return options
 
 
@@ -82,7 +91,7 @@ def load_plugins(environ: Mapping[str, str] = os.environ) -> Loaded:
 
 def _found(environ: Mapping[str, str]) -> list[tuple[EntryPoint, Plugin]]:
     """Each entry point, in the order of the names, with what is known of it before anything is imported."""
-    entries = sorted(entry_points(group=GROUP), key=lambda entry: entry.name)
+    entries = sorted(_entry_points(), key=lambda entry: entry.name)
     blocked, only = _names(environ, BLOCK_VARIABLE), _names(environ, ONLY_VARIABLE)
     pairs = [(entry, _described(entry, blocked, only)) for entry in entries]
     claims: defaultdict[str, list[str]] = defaultdict(list)
@@ -92,13 +101,30 @@ def _found(environ: Mapping[str, str]) -> list[tuple[EntryPoint, Plugin]]:
     return [(entry, _collided(plugin, claims.get(plugin.name, ()))) for entry, plugin in pairs]
 
 
+def _entry_points() -> Iterable[EntryPoint]:
+    """The entry points of the group; those of every distribution that can be read, where one can't be."""
+    try:
+        return entry_points(group=GROUP)
+    except Exception:  # noqa: BLE001 - importlib.metadata stops at the first entry_points.txt that it can't parse
+        return [entry for distribution in distributions() for entry in _readable_entry_points(distribution)]
+
+
+def _readable_entry_points(distribution: Distribution) -> list[EntryPoint]:
+    try:
+        return list(distribution.entry_points.select(group=GROUP))
+    except Exception:  # noqa: BLE001
+        _log.warning("The entry points of %s can't be read: it is broken.", _identity(distribution)[0])
+        return []
+
+
 def _described(entry: EntryPoint, blocked: set[str], only: set[str]) -> Plugin:
     """The plugin as it will be if nothing goes wrong, or blocked by the environment."""
     distribution, version = _identity(entry.dist)
     reason = None
-    if {entry.name, distribution} & blocked:
+    names = {entry.name, _normalised(distribution)}
+    if names & blocked:
         reason = f"{BLOCK_VARIABLE} names it."
-    elif only and not {entry.name, distribution} & only:
+    elif only and not names & only:
         reason = f"{ONLY_VARIABLE} doesn't name it."
     status = PluginStatus.BLOCKED if reason else PluginStatus.LOADED
     return Plugin(entry.name, entry.value, distribution, version, status, reason=reason)
@@ -110,19 +136,31 @@ def _identity(distribution: Distribution | None) -> tuple[str, str]:
     Read from the head of its metadata: `Distribution.name` and `.version` each parse the whole of it, the README included,
     which with 1,000 plugins took longer than importing them.
     """
-    text = (distribution.read_text("METADATA") or distribution.read_text("PKG-INFO")) if distribution else None
+    try:
+        text = (distribution.read_text("METADATA") or distribution.read_text("PKG-INFO")) if distribution else None
+    except (OSError, ValueError):  # not UTF-8
+        text = None
     headers = dict(line.partition(": ")[::2] for line in (text or "").partition("\n\n")[0].splitlines())
     return headers.get("Name", "unknown"), headers.get("Version", "unknown")
 
 
 def _names(environ: Mapping[str, str], variable: str) -> set[str]:
-    return {name.strip() for name in environ.get(variable, "").split(",")} - {""}
+    """The plugins and distributions that a variable names, the latter however they are written."""
+    names = {name.strip() for name in environ.get(variable, "").split(",")} - {""}
+    return names | {_normalised(name) for name in names}
+
+
+def _normalised(distribution: str) -> str:
+    return re.sub(r"[-_.]+", "-", distribution).lower()
 
 
 def _collided(plugin: Plugin, claims: Sequence[str]) -> Plugin:
     """The plugin, as collided where further distributions that are not blocked claim its name."""
     if len(claims) < 2 or plugin.status is not PluginStatus.LOADED:
         return plugin
+    if len(set(claims)) == 1:
+        reason = f"{plugin.distribution} declares the plugin name `{plugin.name}` twice, so neither is loaded."
+        return replace(plugin, status=PluginStatus.COLLIDED, reason=reason, hint=_mend(ValueError(), plugin))
     reason = f"{_listed(claims)} each claim the plugin name `{plugin.name}`, so none of them is loaded."
     return replace(plugin, status=PluginStatus.COLLIDED, reason=reason, hint=_choose(claims))
 
@@ -135,16 +173,25 @@ def _choose(distributions: Iterable[str]) -> str:
 
 
 def _listed(names: Iterable[str]) -> str:
-    return " and ".join(sorted(names))
+    return " and ".join(sorted(set(names)))
 
 
-def _import(hooks: pluggy.PluginManager, entry: EntryPoint, plugin: Plugin) -> Plugin:
+def _import(hooks: _Hooks, entry: EntryPoint, plugin: Plugin) -> Plugin:
     """Import and register one plugin; pluggy validates its hookimpls before it changes anything."""
     if plugin.status is not PluginStatus.LOADED:
         return plugin
     try:
-        hooks.register(entry.load(), name=plugin.name)
-    except (Exception, SystemExit) as error:  # noqa: BLE001 - a plugin may raise anything, and must not end us
+        target = entry.load()
+        hooks.register(target, name=plugin.name)
+        if hooks.last_implementer is not target:
+            raise _Refused(
+                f"`{plugin.target}` implements no hook of Oneiric. Are its functions marked with `@hookimpl`?"
+            )
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # noqa: BLE001 - sys.exit(), a panic in Rust: nothing of a plugin's must end us
+        if hooks.has_plugin(plugin.name):
+            hooks.unregister(name=plugin.name)
         return _failed(plugin, error)
     return plugin
 
@@ -163,7 +210,9 @@ def _ask(hooks: pluggy.PluginManager, plugins: Iterable[Plugin]) -> tuple[list[P
                 if plugin.status is PluginStatus.LOADED
                 for spec in _declared(declare)
             ]
-        except (Exception, SystemExit) as error:  # noqa: BLE001
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:  # noqa: BLE001
             hooks.unregister(name=plugin.name)
             asked.append(_failed(plugin, error))
         else:
@@ -184,14 +233,26 @@ def _declared(declare: Callable[[], object]) -> Iterator[AdapterSpec]:
 
 def _failed(plugin: Plugin, error: BaseException) -> Plugin:
     expected = isinstance(error, _Refused | pluggy.PluginValidationError)
-    sentence = " ".join(str(error).split())[:500]
+    sentence = _printable(" ".join(_message(error).split())[:500])
     return replace(
         plugin,
         status=PluginStatus.FAILED,
         reason=sentence if expected else f"{type(error).__name__}: {sentence}".removesuffix(": "),
         hint=_mend(error, plugin),
-        traceback=None if expected else "".join(traceback.format_exception(error)),
+        traceback=None if expected else _printable("".join(traceback.format_exception(error))),
     )
+
+
+def _message(error: BaseException) -> str:
+    try:
+        return str(error)
+    except Exception as second:  # noqa: BLE001 - a plugin's own error may fail even at this
+        return f"(its message can't be had: {type(second).__name__})"
+
+
+def _printable(text: str) -> str:
+    """The text without the surrogates that no output can encode; a file's name may have left them there."""
+    return text.encode(errors="backslashreplace").decode()
 
 
 def _mend(error: BaseException, plugin: Plugin) -> str:
