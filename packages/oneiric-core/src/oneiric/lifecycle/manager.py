@@ -17,7 +17,7 @@ from oneiric.validation import check
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from types import TracebackType
 
     from oneiric.config import Instance
@@ -74,11 +74,12 @@ class AdapterManager:
     @overload
     async def get(self, name: str) -> Adapter: ...
     @overload
-    async def get(self, name: str, contract: type[AdapterT]) -> AdapterT: ...
-    async def get(self, name: str, contract: type[Adapter] = Adapter) -> Adapter:
+    async def get(self, name: str, contract: Callable[..., AdapterT]) -> AdapterT: ...
+    async def get(self, name: str, contract: Any = Adapter) -> Adapter:
         """The adapter of a configured instance, initialised once however many tasks ask for it at the same time.
 
-        `contract` (DatabaseAdapter, …) is the class it is expected to be of, for the type checker and as a check. Raises
+        `contract` (DatabaseAdapter, …) is the class it is expected to be of, for the type checker and as a check; it is
+        not typed as `type[…]`, for which mypy refuses an abstract class. Raises
         UnknownAdapter, AdapterUnavailable, ConfigError, DeadlineExceeded, InitFailed, or what the adapter's `init` raises
         of our errors; the next call tries again.
         """

@@ -44,10 +44,19 @@ async def _run(folder: Path, *, is_quiet: bool) -> list[Step]:
     from oneiric_mcp.demo.steps import discover_adapters, walk
 
     catalog = discover()
-    transport = StdioTransport(sys.executable, ["-m", "oneiric_mcp"], env=dict(os.environ), cwd=str(folder))
+    transport = StdioTransport(
+        sys.executable,
+        ["-m", "oneiric_mcp"],
+        env=dict(os.environ),
+        cwd=str(folder),
+        keep_alive=False,  # otherwise the child outlives an error in here, and the end of the process waits for it
+    )
     steps: list[Step] = []
     with console.status("Starting the MCP server over stdio …") as status:
         async with asyncio.timeout(_DEADLINE), Client(transport) as client:
+            if not is_quiet:
+                console.print(f"A client of the {client.server_info.name} MCP server, over stdio", end="")
+                console.print(f" (protocol {client.protocol_version}).")
             for adapter in await discover_adapters(client):
                 async for step in walk(client, catalog, adapter):
                     steps.append(step)

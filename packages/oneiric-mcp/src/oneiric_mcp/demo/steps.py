@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -98,7 +99,7 @@ async def _validate_good(client: Client[Any], info: AdapterInfo) -> str:
     result = await _validate(client, info.name, info.example_config)
     if not result.valid:
         raise DemoFailed(f"its own example is refused: {result.errors[0].message}")
-    return f"{info.example_config} is right"
+    return f"{json.dumps(info.example_config)} is right"
 
 
 async def _validate_bad(client: Client[Any], info: AdapterInfo) -> str:

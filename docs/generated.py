@@ -1,0 +1,84 @@
+"""The parts of the docs that are made from the code; each function prints Markdown, and cog puts it in its place."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import os
+import subprocess
+import sys
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from oneiric.adapters.base import AdapterSettings
+
+
+def hooks() -> None:
+    """Every hookspec: its signature and its docstring."""
+    from oneiric import hookspecs
+
+    for name, function in inspect.getmembers(hookspecs, inspect.isfunction):
+        if name.startswith("oneiric_"):
+            print(f"## `{name}`\n\n```python\ndef {name}{_signature(function)}\n```\n")
+            print(f"{inspect.getdoc(function)}\n")
+
+
+def _signature(function: Callable[..., Any]) -> str:
+    return str(inspect.signature(function)).replace("'", "")
+
+
+def settings(settings_class: type[AdapterSettings]) -> None:
+    """A settings class as a table of its keys."""
+    schema = settings_class.model_json_schema()
+    print("| key | type | default | |\n|---|---|---|---|")
+    for key, field in schema["properties"].items():
+        default = "required" if key in schema.get("required", ()) else f"`{field.get('default')!r}`".replace("'", "")
+        print(f"| `{key}` | {_type(field)} | {default} | {' '.join(field.get('description', '').split())} |")
+
+
+def _type(field: dict[str, Any]) -> str:
+    if "enum" in field:
+        return " or ".join(f"`{value}`" for value in field["enum"])
+    return " or ".join(_type(option) for option in field["anyOf"]) if "anyOf" in field else field.get("type", "object")
+
+
+def tools() -> None:
+    """Every tool and resource of the MCP server, as a client sees them."""
+    from oneiric_mcp import build_server
+
+    server = build_server()
+    print("| tool | arguments | gives | |\n|---|---|---|---|")
+    for tool in asyncio.run(server.list_tools()):
+        arguments = ", ".join(f"`{name}`" for name in tool.parameters.get("properties", {})) or "none"
+        gives = ", ".join(f"`{name}`" for name in _fields(tool.output_schema or {}))
+        print(f"| `{tool.name}` | {arguments} | {gives} | {(tool.description or '').splitlines()[0]} |")
+    print("\n| resource | |\n|---|---|")
+    for resource in asyncio.run(server.list_resources()):
+        print(f"| `{resource.uri}` | {resource.description} |")
+    for template in asyncio.run(server.list_resource_templates()):
+        print(f"| `{template.uri_template}` | {template.description} |")
+
+
+def _fields(schema: dict[str, Any]) -> list[str]:
+    properties = schema.get("properties", {})
+    items = properties.get("result", {}).get("items", {})
+    if "$ref" in items:
+        items = schema["$defs"][items["$ref"].rpartition("/")[2]]
+    return [f"[].{name}" for name in items.get("properties", {})] or list(properties)
+
+
+def usage(*command: str) -> None:
+    """What a command prints with `--help`, at a width of 100 columns and without colours."""
+    environment = {
+        **os.environ,
+        "COLUMNS": "100",
+        "TERM": "dumb",
+        "NO_COLOR": "1",
+        "_TYPER_FORCE_DISABLE_TERMINAL": "1",
+    }
+    output = subprocess.run(  # noqa: S603
+        [sys.executable, "-m", *command, "--help"], check=True, capture_output=True, text=True, env=environment
+    ).stdout
+    print("```text\n" + "\n".join(line.rstrip() for line in output.strip().splitlines()) + "\n```")

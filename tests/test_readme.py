@@ -1,0 +1,58 @@
+"""What the README says can be done, done."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def block(language: str, text: str = README) -> str:
+    """The first code block of a language."""
+    match = re.search(rf"^```{language}\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+    assert match, f"no block of {language!r}"
+    return match[1]
+
+
+def command_after(marker: str) -> str:
+    return block("", README.partition(f"<!-- {marker} -->")[2]).strip()
+
+
+def test_the_example_runs_as_it_stands(tmp_path: Path) -> None:
+    (tmp_path / "oneiric.yaml").write_text(block("yaml"))
+    (tmp_path / "example.py").write_text(block("python"))
+    command = [sys.executable, "-X", "dev", "-W", "error", "example.py"]
+    result = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False)
+    assert (result.stdout, result.returncode) == ("Ada 12\n", 0), result.stderr
+
+
+def test_ci_and_the_contributors_run_the_test_command_of_the_readme(tmp_path: Path) -> None:
+    command = command_after("tests")
+    assert command == block("", (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")).strip()
+    script = (ROOT / ".ci" / "run").read_text(encoding="utf-8")
+    extraction = re.search(r"^command=\$\((.*)\)$", script, re.MULTILINE)
+    assert extraction
+    found = subprocess.run(["bash", "-c", extraction[1]], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert found.stdout.strip() == command
+
+
+def test_the_first_command_installs_every_package() -> None:
+    command = command_after("demo")
+    assert all(f"./packages/{path.name}" in command for path in (ROOT / "packages").iterdir())
+    assert command.endswith(".venv/bin/oneiric demo")
+
+
+def test_every_page_that_is_linked_to_is_there() -> None:
+    pages = [ROOT / "README.md", *ROOT.glob("docs/*.md"), *ROOT.glob("packages/*/README.md")]
+    assert len(pages) > 5
+    missing = [
+        f"{page.name}: {link}"
+        for page in pages
+        for link in re.findall(r"\]\(([^)#]+)\)", page.read_text(encoding="utf-8"))
+        if "://" not in link and not (page.parent / link).exists()
+    ]
+    assert missing == []

@@ -1,0 +1,146 @@
+"""The wheels as a user gets them: each built alone, installed into an empty venv with only what it asks for, and run."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).parent.parent.parent
+PACKAGES = sorted(path.parent.name for path in (ROOT / "packages").glob("*/pyproject.toml"))
+
+THIRD_PARTY = {
+    "pyproject.toml": """
+[build-system]
+requires = ["hatchling"]
+build-backend = "hatchling.build"
+[project]
+name = "acme-pigeons"
+version = "2.1"
+dependencies = ["oneiric-core>=0.1,<0.2"]
+[project.entry-points.oneiric]
+pigeons = "acme_pigeons.plugin"
+""",
+    "src/acme_pigeons/__init__.py": "",
+    "src/acme_pigeons/plugin.py": """
+from oneiric import AdapterSpec, hookimpl
+
+@hookimpl
+def oneiric_adapters():
+    return [AdapterSpec("pigeons", type="messaging", summary="By pigeon.", adapter="acme_pigeons.adapter:Pigeons")]
+""",
+    "src/acme_pigeons/adapter.py": """
+from oneiric import Adapter
+
+class Pigeons(Adapter):
+    async def init(self): ...
+    async def health(self): return True
+    async def cleanup(self): ...
+""",
+}
+
+
+def run(*command: str | Path, cwd: Path, timeout: float = 600) -> str:
+    """Run a command to its success, in an environment without this test's own venv; returns its standard output."""
+    environment = {name: value for name, value in os.environ.items() if name not in ("PYTHONPATH", "VIRTUAL_ENV")}
+    result = subprocess.run(
+        [str(part) for part in command],
+        cwd=cwd,
+        env={**environment, "COLUMNS": "200"},
+        capture_output=True,
+        text=True,
+        timeout=timeout,
+        check=False,
+    )
+    assert result.returncode == 0, f"{command}:\n{result.stdout}\n{result.stderr}"
+    return result.stdout
+
+
+def uv() -> str:
+    found = shutil.which("uv", path=str(Path(sys.executable).parent))
+    assert found, "uv is not installed beside this Python"
+    return found
+
+
+class Venv:
+    """An empty virtual environment to install wheels into."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        run(uv(), "venv", "--python", sys.executable, folder, cwd=folder.parent)
+
+    def pip(self, *arguments: str | Path) -> str:
+        return run(uv(), "pip", *arguments, "--python", self.folder / "bin" / "python", cwd=self.folder)
+
+    def oneiric(self, *arguments: str) -> Any:
+        return json.loads(run(self.folder / "bin" / "oneiric", *arguments, "--json", cwd=self.folder))
+
+
+@pytest.fixture(scope="session")
+def wheels(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    folder = tmp_path_factory.mktemp("wheels")
+    for package in PACKAGES:
+        run(uv(), "build", "--wheel", "--out-dir", folder, ROOT / "packages" / package, cwd=folder)
+    return {path.name.partition("-")[0].replace("_", "-"): path for path in folder.glob("*.whl")}
+
+
+def test_every_package_builds_a_wheel_with_its_types_and_licence_and_without_its_tests(wheels: dict[str, Path]) -> None:
+    assert sorted(wheels) == PACKAGES
+    for name, wheel in wheels.items():
+        module = "oneiric" if name == "oneiric-core" else name.replace("-", "_")
+        files = zipfile.ZipFile(wheel).namelist()
+        assert f"{module}/py.typed" in files
+        assert any(file.endswith("licenses/LICENSE") for file in files)
+        assert [file for file in files if not file.startswith((f"{module}/", f"{module}-", "oneiric_core-"))] == []
+
+
+def test_only_what_is_installed_is_listed(wheels: dict[str, Path], tmp_path: Path) -> None:
+    venv = Venv(tmp_path / "venv")
+    venv.pip("install", wheels["oneiric-core"], wheels["oneiric-sqlite"])
+    assert [(a["name"], a["status"]) for a in venv.oneiric("list")] == [("sqlite", "available")]
+
+    for path, text in THIRD_PARTY.items():
+        file = tmp_path / "acme" / path
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text)
+    venv.pip("install", tmp_path / "acme")
+    assert [(a["name"], a["status"]) for a in venv.oneiric("list")] == [
+        ("pigeons", "available"),
+        ("sqlite", "available"),
+    ]
+    info = venv.oneiric("info", "pigeons")
+    assert (info["distribution"], info["version"]) == ("acme-pigeons", "2.1")
+
+    venv.pip("uninstall", "aiosqlite")
+    broken = {adapter["name"]: adapter for adapter in venv.oneiric("list")}["sqlite"]
+    assert broken["status"] == "error"
+    assert 'pip install "aiosqlite' in broken["error"]
+
+
+def test_the_demo_runs_from_wheels(wheels: dict[str, Path], tmp_path: Path) -> None:
+    venv = Venv(tmp_path / "venv")
+    venv.pip("install", *wheels.values())
+    assert venv.oneiric("demo")["ok"] is True
+
+
+def test_the_first_command_of_the_readme_works_in_a_clean_copy_with_an_empty_home(tmp_path: Path) -> None:
+    copy, home = tmp_path / "oneiric", tmp_path / "home"
+    home.mkdir()
+    files = run("git", "ls-files", "--cached", "--others", "--exclude-standard", cwd=ROOT).splitlines()
+    for file in files:
+        if (ROOT / file).is_file():
+            (copy / file).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(ROOT / file, copy / file)
+    readme = (copy / "README.md").read_text(encoding="utf-8")
+    command = readme.partition("<!-- demo -->")[2].split("```")[1].strip()
+    python = f"PATH={Path(sys._base_executable).parent}:$PATH"  # type: ignore[attr-defined]  # the venv's own has no pip
+    output = run("bash", "-c", f"export HOME={home} {python}; {command}", cwd=copy)
+    assert "│ sqlite" in output
+    assert output.rstrip().endswith("┘")
