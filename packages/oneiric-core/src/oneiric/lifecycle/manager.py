@@ -6,7 +6,7 @@ import asyncio
 import logging
 import time
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Self, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Self, TypeVar, cast, overload
 
 from oneiric.adapters.base import Adapter, Health
 from oneiric.config import ConfigStore
@@ -75,23 +75,23 @@ class AdapterManager:
     async def get(self, name: str) -> Adapter: ...
     @overload
     async def get(self, name: str, contract: Callable[..., AdapterT]) -> AdapterT: ...
-    async def get(self, name: str, contract: Any = Adapter) -> Adapter:
+    async def get(self, name: str, contract: Callable[..., Adapter] = Adapter) -> Adapter:
         """The adapter of a configured instance, initialised once however many tasks ask for it at the same time.
 
-        `contract` (DatabaseAdapter, …) is the class it is expected to be of, for the type checker and as a check; it is
-        not typed as `type[…]`, for which mypy refuses an abstract class. Raises
-        UnknownAdapter, AdapterUnavailable, ConfigError, DeadlineExceeded, InitFailed, or what the adapter's `init` raises
-        of our errors; the next call tries again.
+        `contract` (DatabaseAdapter, …) is the class it is expected to be of, for the type checker and as a check (and not
+        typed as `type[…]`, for which mypy refuses an abstract class). Raises UnknownAdapter, AdapterUnavailable,
+        ConfigError, DeadlineExceeded, InitFailed, or what the adapter's `init` raises of our errors; the next call tries
+        again.
         """
         adapter = self._ready.get(name)
         if adapter is None:
+            instance = self.config[name]
             async with self._locks.setdefault(name, asyncio.Lock()):
-                adapter = self._ready.get(name) or await self._start(name)
-        if not isinstance(adapter, contract):
-            raise ConfigError(
-                f"The instance `{name}` is a {type(adapter).__name__}, not a {contract.__name__}.",
-                adapter=name,
-            )
+                adapter = self._ready.get(name) or await self._start(instance)
+        expected = cast("type[Adapter]", contract)
+        if not isinstance(adapter, expected):
+            found = type(adapter).__name__
+            raise ConfigError(f"The instance `{name}` is a {found}, not a {expected.__name__}.", adapter=name)
         return adapter
 
     def state(self, name: str) -> State:
@@ -122,9 +122,8 @@ class AdapterManager:
                 if name in self._ready:
                     await self._stop(name, self._ready.pop(name))
 
-    async def _start(self, name: str) -> Adapter:
-        instance = self.config[name]
-        spec = self.catalog[instance.adapter]
+    async def _start(self, instance: Instance) -> Adapter:
+        name, spec = instance.name, self.catalog[instance.adapter]
         adapter = _make(instance, spec)
         self._states[name] = State.INITIALIZING
         try:
