@@ -51,6 +51,7 @@ class AdapterManager:
         self.cleanup_timeout = cleanup_timeout
         self._ready: dict[str, Adapter] = {}  # in the order of their init
         self._states: dict[str, State] = {}
+        self._errors: dict[str, OneiricError] = {}  # of the last attempt to start an instance, where it failed
         self._locks: dict[str, asyncio.Lock] = {}
 
     @classmethod
@@ -80,14 +81,12 @@ class AdapterManager:
 
         `contract` (DatabaseAdapter, …) is the class it is expected to be of, for the type checker and as a check (and not
         typed as `type[…]`, for which mypy refuses an abstract class). Raises UnknownAdapter, AdapterUnavailable,
-        ConfigError, DeadlineExceeded, InitFailed, or what the adapter's `init` raises of our errors; the next call tries
-        again.
+        ConfigError, DeadlineExceeded, InitFailed, or what the adapter's `init` raises of our errors. Tasks that
+        wait for one attempt share its outcome; a call after a failed one tries again.
         """
         adapter = self._ready.get(name)
         if adapter is None:
-            instance = self.config[name]
-            async with self._locks.setdefault(name, asyncio.Lock()):
-                adapter = self._ready.get(name) or await self._start(instance)
+            adapter = await self._start_once(self.config[name])
         expected = cast("type[Adapter]", contract)
         if not isinstance(adapter, expected):
             found = type(adapter).__name__
@@ -104,63 +103,110 @@ class AdapterManager:
         if adapter is None:
             return Health(ok=False, detail=f"It is {self.state(name)}.")
         started = time.perf_counter()
+        deadline = asyncio.timeout(self.health_timeout)
         try:
-            async with asyncio.timeout(self.health_timeout):
+            async with deadline:
                 answer = await adapter.health()
-        except TimeoutError:
-            return Health(ok=False, detail=f"It did not answer within {self.health_timeout:g} s.")
-        except Exception as error:  # noqa: BLE001 - health() should not raise; one that does is not healthy
+            health = answer if isinstance(answer, Health) else Health(ok=bool(answer))
+        except (Exception, asyncio.CancelledError) as error:  # health() should not raise; one that does is not healthy
+            if _is_our_cancellation(error):
+                raise
+            if deadline.expired():
+                return Health(ok=False, detail=f"It did not answer within {self.health_timeout:g} s.")
             return Health(ok=False, detail=f"Its health check raised {type(error).__name__}.")
-        health = answer if isinstance(answer, Health) else Health(ok=bool(answer))
         return replace(health, latency_ms=health.latency_ms or (time.perf_counter() - started) * 1000)
 
     async def cleanup(self) -> None:
-        """Clean all adapters up, the last initialised first, each within the deadline; one that fails stops no other."""
-        while self._ready:
-            name = next(reversed(self._ready))
+        """Clean all adapters up, the last initialised first, each within the deadline; one that fails stops no other.
+
+        One that another task is just initialising is waited for, and cleaned up after the others.
+        """
+        while names := [name for name, lock in self._locks.items() if lock.locked()] + list(self._ready):
+            name = names[-1]
             async with self._locks[name]:
                 if name in self._ready:
                     await self._stop(name, self._ready.pop(name))
 
+    async def _start_once(self, instance: Instance) -> Adapter:
+        name = instance.name
+        earlier = self._errors.get(name)
+        async with self._locks.setdefault(name, asyncio.Lock()):
+            adapter = self._ready.get(name)
+            if adapter is not None:
+                return adapter
+            error = self._errors.get(name)
+            if error is not None and error is not earlier:  # of the attempt that this call has waited for
+                raise error.with_traceback(None)
+            return await self._start(instance)
+
     async def _start(self, instance: Instance) -> Adapter:
-        name, spec = instance.name, self.catalog[instance.adapter]
-        adapter = _make(instance, spec)
+        name = instance.name
         self._states[name] = State.INITIALIZING
         try:
-            async with asyncio.timeout(self.init_timeout):
-                await adapter.init()
-        except BaseException as error:
-            await self._stop(name, adapter)
-            self._states[name] = State.STOPPED if isinstance(error, asyncio.CancelledError) else State.FAILED
-            if isinstance(error, OneiricError) or not isinstance(error, Exception):
-                raise
-            raise self._init_error(name, error) from error
+            adapter = _make(instance, self.catalog[instance.adapter])
+            await self._init(name, adapter)
+        except OneiricError as error:
+            self._states[name], self._errors[name] = State.FAILED, error
+            raise
+        except BaseException:
+            self._states[name] = State.STOPPED
+            raise
+        self._errors.pop(name, None)
         self._ready[name] = adapter
         self._states[name] = State.READY
         return adapter
 
-    def _init_error(self, name: str, error: Exception) -> OneiricError:
-        if isinstance(error, TimeoutError):
-            return DeadlineExceeded(f"`{name}` was not initialised within {self.init_timeout:g} s.", adapter=name)
-        return InitFailed(f"The init of `{name}` raised {type(error).__name__}.", adapter=name)
+    async def _init(self, name: str, adapter: Adapter) -> None:
+        deadline = asyncio.timeout(self.init_timeout)
+        try:
+            async with deadline:
+                await adapter.init()
+        except BaseException as error:
+            await self._stop(name, adapter)
+            if _is_our_cancellation(error) or not isinstance(error, Exception | asyncio.CancelledError):
+                raise
+            if deadline.expired():
+                sentence = f"`{name}` was not initialised within {self.init_timeout:g} s."
+                raise DeadlineExceeded(sentence, adapter=name) from error
+            if isinstance(error, OneiricError):
+                raise
+            raise InitFailed(f"The init of `{name}` raised {type(error).__name__}.", adapter=name) from error
 
     async def _stop(self, name: str, adapter: Adapter) -> None:
         """Clean one adapter up; what goes wrong is logged, by the error's class, as its message may hold a secret."""
         self._states[name] = State.CLEANING_UP
+        deadline = asyncio.timeout(self.cleanup_timeout)
         try:
-            async with asyncio.timeout(self.cleanup_timeout):
+            async with deadline:
                 await adapter.cleanup()
-        except TimeoutError:
-            _log.error("The cleanup of %s did not end within %g s.", name, self.cleanup_timeout)
-        except Exception as error:  # noqa: BLE001 - one adapter's cleanup must not keep another from its own
-            _log.error("The cleanup of %s raised %s.", name, type(error).__name__)
-        self._states[name] = State.STOPPED
+        except (Exception, asyncio.CancelledError) as error:  # one's cleanup must not keep another from its own
+            if _is_our_cancellation(error):
+                raise
+            if deadline.expired():
+                _log.error("The cleanup of %s did not end within %g s.", name, self.cleanup_timeout)
+            else:
+                _log.error("The cleanup of %s raised %s.", name, type(error).__name__)
+        finally:
+            self._states[name] = State.STOPPED
+
+
+def _is_our_cancellation(error: BaseException) -> bool:
+    """Whether somebody cancels the task that calls us; an adapter that awaits a task it cancelled raises the same."""
+    task = asyncio.current_task()
+    return isinstance(error, asyncio.CancelledError) and task is not None and task.cancelling() > 0
 
 
 def _make(instance: Instance, spec: AdapterSpec) -> Adapter:
     settings, problems = check(spec.settings, instance.values)
     if settings is None:
         raise ConfigError(f"The config of `{instance.name}` is wrong.", problems=problems, adapter=instance.name)
-    adapter = spec.load()(settings)
-    adapter.name = instance.name
+    adapter_class = spec.load()
+    try:
+        adapter = adapter_class(settings)
+        adapter.name = instance.name
+    except OneiricError:
+        raise
+    except Exception as error:
+        sentence = f"Making the {adapter_class.__name__} of `{instance.name}` raised {type(error).__name__}."
+        raise InitFailed(sentence, adapter=instance.name) from error
     return adapter
