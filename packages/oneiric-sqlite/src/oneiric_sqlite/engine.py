@@ -63,6 +63,8 @@ class Engine:
             lane.close()
         await _close_all([connection for lane in lanes for connection in lane.connections], _GRACE)
         await self.writer.connection.close(_GRACE)
+        for lane in (self.writer, *lanes):
+            lane.stop()
 
     async def open_stream(self) -> Readers:
         """A connection of its own for a stream, however long that is: it takes none from the readers."""
@@ -79,6 +81,7 @@ class Engine:
         self._streams.discard(lane)
         lane.close()
         await undisturbed(_close_all(list(lane.connections)))
+        lane.stop()
 
     async def ask(self) -> str:
         """What is wrong with the database now; empty where nothing is.

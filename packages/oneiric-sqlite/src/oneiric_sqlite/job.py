@@ -36,9 +36,23 @@ class Job:
     `current` change only under the lane's lock.
     """
 
-    __slots__ = ("arguments", "connection", "error", "future", "hold", "is_abandoned", "mode", "value", "work")
+    __slots__ = (
+        "arguments",
+        "connection",
+        "deadline",
+        "error",
+        "future",
+        "hold",
+        "is_abandoned",
+        "mode",
+        "timeout",
+        "value",
+        "work",
+    )
 
     future: asyncio.Future[BaseException | None]
+    deadline: float
+    timeout: float
 
     def __init__(
         self,

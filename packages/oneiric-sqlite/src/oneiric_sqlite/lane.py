@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from oneiric.errors import DeadlineExceeded
 
+from oneiric_sqlite.deadlines import Deadlines
 from oneiric_sqlite.errors import CleanedUp
 
 if TYPE_CHECKING:
@@ -36,6 +37,7 @@ class Lane(ABC):
         self._lock = threading.Lock()
         self._queue: deque[Job] = deque()
         self._outbox: deque[Job] = deque()
+        self._deadlines = Deadlines(loop, self._expire)
         self._is_ticking = False
         self._is_closed = False
 
@@ -54,14 +56,14 @@ class Lane(ABC):
         """Run a job; its value, or its error raised. Past the timeout: DeadlineExceeded, and it is interrupted."""
         future = job.future = self._loop.create_future()
         self._enter(job)
-        timer = self._loop.call_later(timeout, self._expire, job, timeout)
+        self._deadlines.add(job, timeout)
         try:
             error = await future
         except asyncio.CancelledError:
             self.abandon(job)
             raise
         finally:
-            timer.cancel()
+            self._deadlines.remove(job)
         if error is not None:
             job.error = None
             try:
@@ -105,6 +107,10 @@ class Lane(ABC):
         for job in waiting:
             self._resolve(job, CleanedUp())
 
+    def stop(self) -> None:
+        """Let go of the event loop, once the connections are closed."""
+        self._deadlines.stop()
+
     def _waiting(self) -> list[Job]:
         """Take every job that has not begun out of the lane; called under the lock."""
         waiting = list(self._queue)
@@ -146,9 +152,9 @@ class Lane(ABC):
         if not job.future.done():
             job.future.set_result(error)
 
-    def _expire(self, job: Job, timeout: float) -> None:
+    def _expire(self, job: Job) -> None:
         if not job.future.done():
-            self._resolve(job, _too_late(timeout))
+            self._resolve(job, _too_late(job.timeout))
             self.abandon(job)
 
     def _interrupt(self, job: Job) -> None:
