@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 ITEMS = 10_000
 READS = 2_000
-WRITES = 320
+WRITES = 1_600
 TASKS = 16
 BULK = [(number, f"name {number}", number * 0.5) for number in range(20_000)]
 
@@ -62,7 +62,7 @@ def _pairs(ours: Ours, plain: Aiosqlite, encode: Encode, stdlib: sqlite3.Connect
         ),
         _pair("point reads, alone, vs databases", ours.read, encode.read, READS // 4, 1, 1.0),
         _pair("point reads, 16 tasks, vs databases", ours.read, encode.read, READS // 4, TASKS, 1.0),
-        _pair("single writes, 16 tasks, vs databases", ours.write, encode.write, WRITES, TASKS, 1.0),
+        _pair("single writes, 16 tasks, vs databases", ours.write, encode.write, WRITES // 4, TASKS, 1.0),
         Pair(what="insert_many of 20,000 rows vs databases", ours=ours.bulk, theirs=encode.bulk, at_least=1.0),
     ]
 

@@ -78,6 +78,7 @@ class Session(Queries):
     async def _query(
         self, function: Callable[..., Any], sql: str, values: tuple[Any, ...], timeout: float | None
     ) -> Any:
+        """What every small call goes through: `_translated` in one layer, as each layer is felt here."""
         try:
             known = statement(sql)
             return await self._run(function, known, known.bind(values), timeout)
