@@ -47,6 +47,9 @@ _UNQUOTED = {
 
 _SURROGATE = re.compile(r"[\ud800-\udfff]")
 
+_SHORTEST_SECRET = 3
+"""Shorter values are no secrets, and striking them out of a sentence would leave none of it."""
+
 ModelT = TypeVar("ModelT", bound=BaseModel)
 
 
@@ -186,7 +189,9 @@ def _texts(value: object) -> set[str]:
         return set().union(*(_texts(child) for _, child in children))
     if isinstance(value, bytes):
         value = value.decode(errors="replace")
-    return {value, repr(value)[1:-1]} - {""} if isinstance(value, str) else set()
+    if not isinstance(value, str) or len(value.strip()) < _SHORTEST_SECRET:
+        return set()
+    return {value, repr(value)[1:-1]}
 
 
 def _uncapitalised(sentence: str) -> str:
