@@ -12,6 +12,8 @@ from oneiric.errors import ConfigError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from pydantic.fields import FieldInfo
+
 
 _VARIABLE = "ONEIRIC_ADAPTERS"
 _HINT = f"One setting is named as {_VARIABLE}__ORDERS__DSN."
@@ -29,6 +31,12 @@ class _Source(EnvSettingsSource):
     def __init__(self, environ: Mapping[str, str]) -> None:
         self._environ = {name.lower(): value for name, value in environ.items()}
         super().__init__(_Layer)
+
+    def decode_complex_value(self, field_name: str, field: FieldInfo, value: Any) -> Any:
+        """Read JSON objects and arrays only: `123456` is a password as well as a number."""
+        if value[:1] not in ("{", "["):
+            raise ValueError("not an object or array")
+        return super().decode_complex_value(field_name, field, value)
 
     def _load_env_vars(self) -> Mapping[str, str | None]:
         return self._environ

@@ -64,6 +64,10 @@ class ConfigStore(Mapping[str, Instance]):
             hint = f"Did you mean {near}?" if near else f"Name it under `adapters:` in {where}."
             raise UnknownAdapter(f"No instance {name[:100]!r} is configured.", hint=hint) from None
 
+    def get(self, name: str, default: Any = None) -> Any:
+        """The instance of that name, or `default`: the Mapping's own looks for a KeyError, which ours is not."""
+        return self._instances.get(name, default)
+
     def __contains__(self, name: object) -> bool:
         return name in self._instances
 

@@ -16,11 +16,11 @@ from oneiric.errors import ConfigError
 
 FILE_NAME = "oneiric.yaml"
 FILE_VARIABLE = "ONEIRIC_CONFIG"
-_QUOTES_NO_VALUE = re.compile(r"""([^'"]|(['"])(.|<[a-z ]+>)\2)*""")
+_QUOTES_NO_VALUE = re.compile(r"""([^'"]|(['"])(\\?.|<[a-z ]+>)\2)*""")
 """A sentence of the parser with nothing in quotes but single characters and the names of tokens."""
 
 MAX_FILE_SIZE = 1024 * 1024
-"""How many bytes a config file may have."""
+"""How many characters a config file may have."""
 
 
 def find_file(path: str | os.PathLike[str] | None = None, environ: Mapping[str, str] = os.environ) -> Path | None:
@@ -38,12 +38,13 @@ def find_file(path: str | os.PathLike[str] | None = None, environ: Mapping[str, 
 def read_file(path: Path) -> dict[str, Any]:
     """The mapping that the file holds, empty for an empty file. Raises ConfigError with the file and the line."""
     try:
-        if path.stat().st_size > MAX_FILE_SIZE:
-            raise ConfigError(f"{path} is larger than {MAX_FILE_SIZE // 1024} KiB, too large for a config file.")
-        text = path.read_text(encoding="utf-8")
+        with path.open(encoding="utf-8") as file:
+            text = file.read(MAX_FILE_SIZE + 1)
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) and error.strerror else "it is not UTF-8 text"
         raise ConfigError(f"The config file {path} can't be read: {reason}.") from error
+    if len(text) > MAX_FILE_SIZE:
+        raise ConfigError(f"{path} is larger than {MAX_FILE_SIZE // 1024} KiB, too large for a config file.")
     try:
         content = YAML(typ="safe", pure=True).load(text)
     except MarkedYAMLError as error:

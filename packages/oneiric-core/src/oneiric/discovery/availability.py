@@ -93,7 +93,7 @@ def _parse(module: ModuleSpec) -> ast.Module | SyntaxError | None:
         return error
     except (OSError, ValueError) as error:
         return SyntaxError(str(error))
-    except RecursionError:
+    except (RecursionError, MemoryError):  # nested too deeply for the parser, which the import will say
         return None
 
 

@@ -183,7 +183,7 @@ def _import(hooks: _Hooks, entry: EntryPoint, plugin: Plugin) -> Plugin:
     try:
         target = entry.load()
         hooks.register(target, name=plugin.name)
-        if hooks.last_implementer is not target:
+        if target is None or hooks.last_implementer is not target:
             raise _Refused(
                 f"`{plugin.target}` implements no hook of Oneiric. Are its functions marked with `@hookimpl`?"
             )
