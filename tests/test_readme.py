@@ -7,6 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 
@@ -22,12 +24,21 @@ def command_after(marker: str) -> str:
     return block("", README.partition(f"<!-- {marker} -->")[2]).strip()
 
 
-def test_the_example_runs_as_it_stands(tmp_path: Path) -> None:
-    (tmp_path / "oneiric.yaml").write_text(block("yaml"))
-    (tmp_path / "example.py").write_text(block("python"))
+@pytest.mark.parametrize(
+    ("page", "output"),
+    [
+        ("README.md", "Ada 12"),
+        ("packages/oneiric-core/README.md", "Ada 12"),
+        ("packages/oneiric-sqlite/README.md", "tea 1"),
+    ],
+)
+def test_the_example_runs_as_it_stands(page: str, output: str, tmp_path: Path) -> None:
+    text = (ROOT / page).read_text(encoding="utf-8")
+    (tmp_path / "oneiric.yaml").write_text(block("yaml", text))
+    (tmp_path / "example.py").write_text(block("python", text))
     command = [sys.executable, "-X", "dev", "-W", "error", "example.py"]
     result = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False)
-    assert (result.stdout, result.returncode) == ("Ada 12\n", 0), result.stderr
+    assert (result.stdout.strip(), result.returncode) == (output, 0), result.stderr
 
 
 def test_ci_and_the_contributors_run_the_test_command_of_the_readme(tmp_path: Path) -> None:

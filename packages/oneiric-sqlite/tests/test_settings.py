@@ -29,29 +29,6 @@ def test_plugin_and_settings_import_no_driver() -> None:
     assert (ran.returncode, ran.stderr) == (0, "")
 
 
-def test_the_readme_s_example_runs(tmp_path: Path) -> None:
-    readme = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")
-    example = readme.partition("```python\n")[2].partition("```")[0]
-    ran = subprocess.run(
-        [sys.executable, "-c", example], cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False
-    )
-    assert (ran.stdout, ran.stderr) == ("tea 1\n", "")
-
-
-def test_the_readme_has_every_setting_and_its_default() -> None:
-    readme = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")
-    for name, field in SqliteSettings.model_fields.items():
-        default = "required" if field.is_required() else field.default
-        shown = (
-            f"`{default}`"
-            if isinstance(default, str) and default != "required"
-            else f"{default:g}"
-            if isinstance(default, float)
-            else str(default)
-        )
-        assert f"| `{name}` | {shown} |" in readme
-
-
 def test_the_face_has_what_it_says() -> None:
     assert [getattr(oneiric_sqlite, name).__name__ for name in oneiric_sqlite.__all__] == oneiric_sqlite.__all__
     assert set(oneiric_sqlite.__all__) <= set(dir(oneiric_sqlite))

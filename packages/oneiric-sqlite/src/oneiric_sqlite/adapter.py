@@ -67,9 +67,10 @@ class SqliteAdapter(Session, DatabaseAdapter):
 
     async def cleanup(self) -> None:
         """Close all connections, streams' too; statements that are running get a second to finish."""
-        engine, self._engine = self._engine, None
-        if engine is not None:
-            await undisturbed(engine.close())
+        async with self._lock():  # an init() that is under way would open what nobody closes
+            engine, self._engine = self._engine, None
+            if engine is not None:
+                await undisturbed(engine.close())
 
     @property
     def raw(self) -> aiosqlite.Connection:
