@@ -26,7 +26,7 @@ def main() -> None:
         if "--json" in sys.argv:
             print_json({"error": _as_json(error)})
         else:
-            errors.print(f"Error: {error}", style="red", markup=False)
+            errors.print(f"Error: {error}", style="red", markup=False, soft_wrap=True)
         sys.exit(1)
     except BrokenPipeError:  # `oneiric list | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -52,7 +52,9 @@ def build(found: Catalog) -> typer.Typer:
                 implementation.function(app)
         except (Exception, SystemExit) as error:  # noqa: BLE001 - a plugin's commands must not keep us from ours
             reason = f"{type(error).__name__}: {error}"
-            errors.print(f"The plugin {implementation.plugin_name} adds no commands: {reason}", markup=False)
+            errors.print(
+                f"The plugin {implementation.plugin_name} adds no commands: {reason}", markup=False, soft_wrap=True
+            )
     return app
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json as jsonlib
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -37,7 +38,9 @@ def list_adapters(
     if not summaries:
         console.print("No adapter is installed. Install one: pip install oneiric-sqlite")
     for plugin in catalog.troubled:
-        errors.print(f"The plugin {plugin.name} is {plugin.status}: see `oneiric plugins`.", markup=False)
+        errors.print(
+            f"The plugin {plugin.name} is {plugin.status}: see `oneiric plugins`.", markup=False, soft_wrap=True
+        )
 
 
 def info(
@@ -80,7 +83,7 @@ def plugins(
     )
     for plugin in found:
         if show_traceback and plugin.traceback:
-            console.print(f"\n{plugin.name} ({plugin.distribution}):\n{plugin.traceback}", markup=False)
+            console.print(f"\n{plugin.name} ({plugin.distribution}):\n{plugin.traceback}", markup=False, soft_wrap=True)
 
 
 def _config() -> Mapping[str, Instance]:
@@ -88,7 +91,7 @@ def _config() -> Mapping[str, Instance]:
     try:
         return ConfigStore.load()
     except ConfigError as error:
-        errors.print(f"Warning: {error}", markup=False)
+        errors.print(f"Warning: {error}", markup=False, soft_wrap=True)
         return {}
 
 
@@ -96,7 +99,13 @@ def _facts(details: AdapterInfo) -> Iterator[tuple[str, str]]:
     facts = details.model_dump(mode="json", exclude={"settings_schema", "name"})
     for name, value in facts.items():
         if value not in (None, [], {}):
-            yield name.replace("_", " "), ", ".join(value) if isinstance(value, list) else str(value)
+            yield name.replace("_", " "), _shown(value)
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, list):
+        return ", ".join(value)
+    return jsonlib.dumps(value) if isinstance(value, dict) else str(value)
 
 
 def _settings(schema: Mapping[str, Any]) -> Iterator[tuple[str, str, str, str]]:

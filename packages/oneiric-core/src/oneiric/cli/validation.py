@@ -35,11 +35,11 @@ def validate_config(
     else:
         for problem in result.errors:
             near = f" Did you mean `{problem.suggestion}`?" if problem.suggestion else ""
-            console.print(f"✗ {problem.message}{near}", style="red", markup=False)
+            console.print(f"✗ {problem.message}{near}", style="red", markup=False, soft_wrap=True)
         for warning in result.warnings:
-            console.print(f"! {warning}", style="yellow", markup=False)
+            console.print(f"! {warning}", style="yellow", markup=False, soft_wrap=True)
         if result.valid:
-            console.print(f"✓ The config is right for {name}.", style="green", markup=False)
+            console.print(f"✓ The config is right for {name}.", style="green", markup=False, soft_wrap=True)
     if not result.valid:
         raise typer.Exit(1)
 
