@@ -12,7 +12,7 @@ from importlib.metadata import version
 
 from oneiric.errors import OneiricError
 
-from oneiric_mcp.http import PATH, serve
+from oneiric_mcp import http, stdio
 from oneiric_mcp.installation import Installation
 from oneiric_mcp.server import build_server
 
@@ -26,9 +26,9 @@ def main() -> None:
     server = build_server(installation)
     try:
         if options.http:
-            asyncio.run(serve(server, installation, options.host, options.port))
+            asyncio.run(http.serve(server, installation, options.host, options.port))
         else:
-            asyncio.run(server.run_stdio_async(show_banner=False, log_level="warning"))
+            sys.exit(asyncio.run(stdio.serve(server)))
     except OneiricError as error:
         sys.exit(f"Error: {error}")
     except KeyboardInterrupt:
@@ -40,7 +40,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--http", action="store_true", help="serve over HTTP instead of stdio")
     parser.add_argument("--host", default="127.0.0.1", help="a loopback address (default: %(default)s)")
     parser.add_argument(
-        "--port", type=int, default=PORT, help=f"the port of http://HOST:PORT{PATH} (default: %(default)s)"
+        "--port", type=int, default=PORT, help=f"the port of http://HOST:PORT{http.PATH} (default: %(default)s)"
     )
     parser.add_argument("--config", metavar="FILE", help="the config file (default: as for `oneiric`)")
     parser.add_argument("--version", action="version", version=f"oneiric-mcp {version('oneiric-mcp')}")

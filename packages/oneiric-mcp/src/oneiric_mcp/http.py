@@ -95,6 +95,7 @@ def print_welcome(installation: Installation, url: str) -> None:
         )
     if installation.config_error:
         console.print(f"! {installation.config_error}", markup=False)
-    console.print(f"\nServing MCP on {url} (Ctrl-C stops it). For an MCP client's config:\n", markup=False)
+    sentence = f"\nServing MCP on {url} (Ctrl-C stops it). For an MCP client's config:\n"
+    console.print(sentence, markup=False, soft_wrap=True)  # a URL that is broken in two can't be used
     console.print_json(json.dumps({"mcpServers": {"oneiric": {"type": "http", "url": url}}}))
     console.file.flush()
