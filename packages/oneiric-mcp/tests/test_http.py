@@ -145,7 +145,7 @@ async def test_a_signal_ends_it_promptly_though_clients_listen(start: Starter, n
         async with http.stream("GET", server.url, headers=session) as listening:
             assert listening.status_code == 200
             server.process.send_signal(number)
-            async with asyncio.timeout(5):
+            async with asyncio.timeout(10):
                 code, error = await server.end()
     assert code in (-number, 128 + number)
     assert "Traceback" not in error

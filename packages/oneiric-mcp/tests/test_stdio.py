@@ -119,7 +119,7 @@ async def test_a_signal_ends_it_promptly_though_the_client_stays(start: Starter,
     async with start() as server:
         await server.greet()
         server.process.send_signal(number)
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(10):
             assert await server.end() == (128 + number, "")
 
 
