@@ -27,6 +27,7 @@ FLOORS = [
     "oneiric.adapters.database",
     "oneiric.adapters.base",
     "oneiric.validation",
+    "oneiric.masking",
     "oneiric.errors",
 ]
 """From the top to the ground; `oneiric` itself and `oneiric.adapters` are faces, and on no floor."""

@@ -13,7 +13,7 @@ from oneiric.config.yaml_file import FILE_NAME, MAX_FILE_SIZE, find_file, read_f
 def read(text: str | bytes) -> dict[str, object]:
     path = Path(FILE_NAME)
     path.write_bytes(text if isinstance(text, bytes) else text.encode())
-    return read_file(path)
+    return read_file(path).content
 
 
 def test_the_file_is_the_named_one_else_the_variables_else_here_else_the_users(tmp_path: Path):

@@ -18,6 +18,7 @@ from oneiric.errors import (
     QueryError,
     TransactionClosed,
     UnknownAdapter,
+    UnresolvedReference,
     Unsupported,
 )
 from oneiric.hookspecs import hookimpl
@@ -47,6 +48,7 @@ __all__ = [
     "State",
     "TransactionClosed",
     "UnknownAdapter",
+    "UnresolvedReference",
     "Unsupported",
     "discover",
     "hookimpl",

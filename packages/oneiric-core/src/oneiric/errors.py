@@ -3,6 +3,7 @@
 ```
 OneiricError
 ├── ConfigError (ValueError)             a config file or value is wrong: `.problems` has each one
+│   └── UnresolvedReference              a `{$env: …}` or `{$file: …}` has nothing behind it
 ├── DiscoveryError
 │   ├── InvalidSpec (ValueError)         a plugin declares an AdapterSpec that can't be
 │   ├── UnknownAdapter (LookupError)     no installed plugin (or no configured instance) has that name
@@ -76,6 +77,10 @@ class ConfigError(OneiricError, ValueError):
 
     def __str__(self) -> str:
         return super().__str__() + "".join(f"\n  - {problem}" for problem in self.problems)
+
+
+class UnresolvedReference(ConfigError):
+    """A reference to a secret is empty, missing, or of a scheme that nobody brings; the message names the reference."""
 
 
 class DiscoveryError(OneiricError):

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pluggy
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable, Mapping
 
     import typer
 
@@ -24,6 +24,15 @@ hookimpl = pluggy.HookimplMarker(PROJECT)
 @hookspec
 def oneiric_adapters() -> Iterable[AdapterSpec]:  # type: ignore[empty-body]
     """Declare the adapters that this plugin brings; imports no driver, opens nothing."""
+
+
+@hookspec
+def oneiric_secret_resolvers() -> Mapping[str, Callable[[str], str]]:  # type: ignore[empty-body]
+    """Bring schemes of references: `{"vault": resolve}` makes `{$vault: db/password}` work.
+
+    `resolve` is given what stands behind the scheme and returns the secret, or raises; it is called in a thread, when an
+    adapter is initialised. `env` and `file` can't be replaced.
+    """
 
 
 @hookspec

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from oneiric.validation import check
+from oneiric.config import problems_of, schemes_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -137,7 +137,7 @@ def describe(spec: AdapterSpec, catalog: Catalog, config: Mapping[str, Instance]
 
 def validate(spec: AdapterSpec, catalog: Catalog, config: object) -> ConfigValidation:
     """Check a config against the adapter's settings; nothing is opened, and no driver imported."""
-    _, problems = check(spec.settings, config)
+    problems = problems_of(spec.settings, config, schemes_of(catalog.hooks))
     unavailable = catalog.why_unavailable(spec)
     return ConfigValidation(
         valid=not problems,

@@ -16,7 +16,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core.core_schema import ErrorType
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Collection, Iterable, Iterator
 
     from pydantic.fields import FieldInfo
     from pydantic_core import ErrorDetails
@@ -50,6 +50,9 @@ _SURROGATE = re.compile(r"[\ud800-\udfff]")
 _SHORTEST_SECRET = 3
 """Shorter values are no secrets, and striking them out of a sentence would leave none of it."""
 
+Location = tuple[int | str, ...]
+"""The keys and indexes that lead to a value."""
+
 ModelT = TypeVar("ModelT", bound=BaseModel)
 
 
@@ -68,25 +71,31 @@ class Problem:
         return self.message + (f" Did you mean `{self.suggestion}`?" if self.suggestion else "")
 
 
-def check(model: type[ModelT], config: object) -> tuple[ModelT | None, tuple[Problem, ...]]:
+def check(
+    model: type[ModelT], config: object, *, not_known: Collection[Location] = ()
+) -> tuple[ModelT | None, tuple[Problem, ...]]:
     """Validate `config` (a mapping, or None for an empty one) as `model`.
 
-    Returns the model's object and no problems, or None and every problem at once.
+    Returns the model's object and no problems, or None and every problem at once. `not_known` has the locations of values
+    that stand for others, which aren't known yet: what is wrong with these, or may only be wrong because of them, is no
+    problem.
     """
     if config is None:
         config = {}
     if not isinstance(config, Mapping):
         return None, (Problem("", f"A config is a mapping of settings, not {_type_name(config)}."),)
-    problem = _shape_problem(config)
+    problem = shape_problem(config)
     if problem:
         return None, (problem,)
     try:
         return model.model_validate(dict(config)), ()
     except ValidationError as error:
-        return None, _problems(model, error)
+        return None, _problems(model, error, not_known)
     except RecursionError:
         return None, (Problem("", "The config is nested too deeply to be read."),)
     except Exception as error:  # noqa: BLE001 - a third party's validator may raise anything
+        if not_known:
+            return None, ()
         reason = f"{model.__name__} can't check this config: its own code raised {type(error).__name__}."
         return None, (Problem("", reason),)
 
@@ -107,7 +116,7 @@ def _type_name(value: object) -> str:
     )
 
 
-def _shape_problem(config: Mapping[Any, Any]) -> Problem | None:
+def shape_problem(config: Mapping[Any, Any]) -> Problem | None:
     """What makes this config unfit to be looked at more closely; walked without recursion, and not past the limits."""
     size = 0
     waiting: list[Iterator[tuple[object, object]]] = [iter(config.items())]
@@ -147,16 +156,24 @@ def _children(value: object) -> Iterator[tuple[object, object]] | None:
     return iter(enumerate(value)) if isinstance(value, list | tuple) else None
 
 
-def _problems(model: type[BaseModel], error: ValidationError) -> tuple[Problem, ...]:
-    details = error.errors(include_url=False)
+def _problems(model: type[BaseModel], error: ValidationError, not_known: Collection[Location]) -> tuple[Problem, ...]:
+    details = [detail for detail in error.errors(include_url=False) if _is_told(detail, not_known)]
     told = tuple(_problem(model, detail) for detail in details[:MAX_PROBLEMS])
     more = len(details) - len(told)
     return (*told, Problem("", f"{more} more are wrong.")) if more else told
 
 
+def _is_told(detail: ErrorDetails, not_known: Collection[Location]) -> bool:
+    """Whether it is a problem of what is known. A misspelled key is; of the whole, nobody can say."""
+    location = detail["loc"]
+    if not not_known or detail["type"] == "extra_forbidden":
+        return True
+    return bool(location) and not any(location[: len(other)] == other for other in not_known)
+
+
 def _problem(model: type[BaseModel], detail: ErrorDetails) -> Problem:
     location = detail["loc"]
-    path = _path(location)
+    path = path_of(location)
     if detail["type"] == "extra_forbidden":
         siblings = _fields_at(model, location[:-1])
         suggestion = next(iter(nearest(str(location[-1]), siblings)), None)
@@ -198,12 +215,13 @@ def _uncapitalised(sentence: str) -> str:
     return sentence if sentence[1:2].isupper() else f"{sentence[:1].lower()}{sentence[1:]}"  # `URL should …` stays
 
 
-def _path(location: tuple[int | str, ...]) -> str:
+def path_of(location: Location) -> str:
+    """A location as it is shown: `pool.size`, `hosts[2].port`."""
     parts = (f"[{part}]" if isinstance(part, int) else f".{part[:100]}" for part in location)
     return "".join(parts).removeprefix(".")
 
 
-def _fields_at(model: type[BaseModel], location: tuple[int | str, ...]) -> list[str]:
+def _fields_at(model: type[BaseModel], location: Location) -> list[str]:
     """The names of the fields of the model, or of the union's models, that lie at `location` inside `model`."""
     models = [model]
     for part in location:

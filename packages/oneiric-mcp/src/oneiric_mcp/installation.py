@@ -6,7 +6,7 @@ import logging
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from oneiric.config import ConfigStore, find_file
+from oneiric.config import ConfigStore, dotenv_of, find_file
 from oneiric.discovery import Catalog, discover
 from oneiric.errors import ConfigError
 from oneiric.inspection import AdapterInfo, AdapterSummary, ConfigValidation, describe, summarise, validate
@@ -43,7 +43,7 @@ class Installation:
     def config(self) -> ConfigStore:
         """The configured instances."""
         path = find_file(self._config_path)
-        stamp = _stamp(path)
+        stamp = (_stamp(path), _stamp(dotenv_of(path)))
         if stamp != self._config_stamp:
             self._config_stamp = stamp
             self._summaries.clear()

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 from pydantic import BaseModel, ConfigDict
 
 from oneiric.errors import ConfigError, NotInitialized
+from oneiric.masking import masked
 from oneiric.validation import check
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
     from types import TracebackType
 
 
@@ -21,6 +22,10 @@ class AdapterSettings(BaseModel):
 
     Frozen; an unknown key is an error; a value never appears in an error. A secret is a `pydantic.SecretStr`.
     """
+
+    def __repr_args__(self) -> Iterator[tuple[str | None, Any]]:
+        """The fields as `repr` shows them: without the passwords of URLs, as SecretStr shows none of its own."""
+        return ((name, masked(value)) for name, value in super().__repr_args__())
 
     model_config = ConfigDict(
         frozen=True,

@@ -9,7 +9,7 @@ from io import TextIOWrapper
 
 import typer
 
-from oneiric.cli import catalog, validation
+from oneiric.cli import catalog, configuration, validation
 from oneiric.cli.output import errors, print_json
 from oneiric.discovery import Catalog, discover
 from oneiric.errors import ConfigError, OneiricError
@@ -46,6 +46,7 @@ def build(found: Catalog) -> typer.Typer:
     app.command("info")(catalog.info)
     app.command("plugins")(catalog.plugins)
     app.command("validate")(validation.validate_config)
+    app.command("explain")(configuration.explain_instance)
     for implementation in found.hooks.hook.oneiric_register_commands.get_hookimpls() if found.hooks else ():
         try:
             with redirect_stdout(sys.stderr):  # what it prints is no part of a JSON answer

@@ -1,6 +1,27 @@
-"""What is configured: the instances of adapters, from layers of YAML, environment and overrides."""
+"""What is configured: the instances of adapters, from layers of YAML, variables and overrides, each value with its source."""
 
+from oneiric.config.checking import problems_of
+from oneiric.config.environment import dotenv_of
+from oneiric.config.explanation import ExplainedValue, explain
+from oneiric.config.layers import LayerName, Source
+from oneiric.config.references import Resolver, has_references, resolved, schemes_of
 from oneiric.config.store import ConfigStore, Instance
 from oneiric.config.yaml_file import FILE_NAME, FILE_VARIABLE, find_file
 
-__all__ = ["FILE_NAME", "FILE_VARIABLE", "ConfigStore", "Instance", "find_file"]
+__all__ = [
+    "FILE_NAME",
+    "FILE_VARIABLE",
+    "ConfigStore",
+    "ExplainedValue",
+    "Instance",
+    "LayerName",
+    "Resolver",
+    "Source",
+    "dotenv_of",
+    "explain",
+    "find_file",
+    "has_references",
+    "problems_of",
+    "resolved",
+    "schemes_of",
+]

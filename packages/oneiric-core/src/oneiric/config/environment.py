@@ -1,16 +1,19 @@
-"""The environment's layer: `ONEIRIC_ADAPTERS__ORDERS__DSN=…`, by pydantic-settings' convention."""
+"""The layers of variables, by pydantic-settings' convention: `ONEIRIC_ADAPTERS__ORDERS__DSN=…` there or in `.env`."""
 
 from __future__ import annotations
 
 import json
+from io import StringIO
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from dotenv import dotenv_values
 from pydantic_settings import BaseSettings, EnvSettingsSource, SettingsConfigDict, SettingsError
 
 from oneiric.errors import ConfigError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from pydantic.fields import FieldInfo
 
@@ -62,6 +65,30 @@ def read_environment(environ: Mapping[str, str]) -> dict[str, dict[str, Any]]:
             variable = f"{_VARIABLE}__{name.upper()}"
             raise ConfigError(f"`{variable}` should be a JSON object of settings.", hint=_HINT)
     return instances
+
+
+def variable_of(keys: Sequence[str], environ: Mapping[str, str]) -> str:
+    """The variable that sets the value at these keys: its own, or one further up that holds it as JSON."""
+    names = {name.upper(): name for name in environ}
+    wanted = ["__".join((_VARIABLE, *keys[:length])).upper().replace("-", "_") for length in range(len(keys), -1, -1)]
+    return next((names[name] for name in wanted if name in names), wanted[0])
+
+
+def dotenv_of(config_file: Path | None) -> Path:
+    """The `.env` that goes with a config file: beside it, or in this folder where there is none."""
+    return (config_file.parent if config_file else Path()) / ".env"
+
+
+def read_dotenv(path: Path) -> dict[str, str]:
+    """The variables of a `.env` file; none where there is no such file. Raises ConfigError where it can't be read."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else "it is not UTF-8 text"
+        raise ConfigError(f"{path} can't be read: {reason}.") from error
+    return {name: value for name, value in dotenv_values(stream=StringIO(text)).items() if value is not None}
 
 
 def _parsed(value: Any) -> Any:

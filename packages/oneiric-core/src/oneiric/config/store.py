@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import os
+from collections import ChainMap
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import reduce
 from typing import TYPE_CHECKING, Any
 
-from oneiric.config.environment import read_environment
+from oneiric.config.environment import dotenv_of, read_dotenv, read_environment, variable_of
+from oneiric.config.layers import LayerName, Path, Source, Tree, leaves, merged, plain, sourced
 from oneiric.config.yaml_file import find_file, read_file
 from oneiric.errors import ConfigError, UnknownAdapter
 from oneiric.validation import nearest
 
 if TYPE_CHECKING:
+    import pathlib
     from collections.abc import Iterable, Iterator
-    from pathlib import Path
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,15 +28,27 @@ class Instance:
     adapter: str
     """The name of the AdapterSpec; the instance's own name where the config doesn't say."""
     values: Mapping[str, Any] = field(repr=False)
-    """The settings as configured, not validated yet. May hold secrets: not for showing."""
+    """The settings as configured, not validated yet, references as they stand. May hold secrets: not for showing."""
+    sources: Mapping[Path, Source] = field(default_factory=dict, repr=False)
+    """Where each of the values comes from, by the keys that lead to it."""
 
 
 class ConfigStore(Mapping[str, Instance]):
-    """The configured instances by name, in the order of the file. Layers, lowest first: YAML, environment, overrides."""
+    """The configured instances by name, in the order of the file.
 
-    def __init__(self, instances: Mapping[str, Instance], path: Path | None = None) -> None:
+    Layers, lowest first: YAML, `.env`, environment, overrides; the settings class's defaults lie below all of them.
+    """
+
+    def __init__(
+        self,
+        instances: Mapping[str, Instance],
+        path: pathlib.Path | None = None,
+        variables: Mapping[str, str] = os.environ,
+    ) -> None:
         self._instances = dict(instances)
         self.path = path
+        self.variables = variables
+        """What `{$env: …}` is looked up in: the environment, and below it `.env`."""
 
     @classmethod
     def load(
@@ -44,16 +58,22 @@ class ConfigStore(Mapping[str, Instance]):
         overrides: Mapping[str, Mapping[str, Any]] | None = None,
         environ: Mapping[str, str] = os.environ,
     ) -> ConfigStore:
-        """Read all layers. `overrides` maps instances to settings, and may name further instances.
+        """Read all layers. `.env` is the one beside the config file, or where there is none the one in this folder.
 
-        Raises ConfigError with the file and line; a config that is nowhere is an empty one.
+        `overrides` maps instances to settings, and may name further instances. Raises ConfigError with the file and
+        line; a config that is nowhere is an empty one.
         """
         file = find_file(path, environ)
-        in_file = _adapters_of(read_file(file), file) if file else {}
-        in_code = {name: dict(values) for name, values in (overrides or {}).items()}
-        in_environment = _with_known_names(read_environment(environ), [*in_file, *in_code])
-        merged = reduce(_merged, (in_file, in_environment, in_code))
-        return cls({name: _instance(name, values) for name, values in merged.items()}, file)
+        dotenv_path = dotenv_of(file)
+        dotenv = read_dotenv(dotenv_path)
+        in_file = _file_layer(file) if file else {}
+        in_code = sourced(overrides or {}, lambda _: Source(LayerName.OVERRIDE))
+        names = [*in_file, *in_code]
+        in_dotenv = _variables_layer(dotenv, names, LayerName.DOTENV, f"{dotenv_path}: ")
+        in_environment = _variables_layer(environ, names, LayerName.ENVIRONMENT)
+        tree = reduce(merged, (in_file, in_dotenv, in_environment, in_code))
+        instances = {name: _instance(name, branch) for name, branch in tree.items() if isinstance(branch, dict)}
+        return cls(instances, file, ChainMap(dict(environ), dotenv) if dotenv else environ)
 
     def __getitem__(self, name: str) -> Instance:
         try:
@@ -78,7 +98,7 @@ class ConfigStore(Mapping[str, Instance]):
         return len(self._instances)
 
 
-def _adapters_of(content: Mapping[str, Any], path: Path) -> dict[str, Any]:
+def _adapters_of(content: Mapping[str, Any], path: pathlib.Path) -> dict[str, Any]:
     """The `adapters:` of a file, checked to be a mapping of mappings and to have nothing beside it."""
     for key in content:
         if key != "adapters":
@@ -96,23 +116,26 @@ def _adapters_of(content: Mapping[str, Any], path: Path) -> dict[str, Any]:
     return {name: dict(values or {}) for name, values in adapters.items()}
 
 
-def _with_known_names(layer: Mapping[str, Any], names: Iterable[str]) -> dict[str, Any]:
+def _file_layer(path: pathlib.Path) -> Tree:
+    file = read_file(path)
+    adapters = _adapters_of(file.content, path)
+    return sourced(adapters, lambda keys: Source(LayerName.FILE, file.locate(("adapters", *keys))))
+
+
+def _variables_layer(variables: Mapping[str, str], names: Iterable[str], layer: LayerName, where: str = "") -> Tree:
+    values = _with_known_names(read_environment(variables), names)
+    return sourced(values, lambda keys: Source(layer, where + variable_of(keys, variables)))
+
+
+def _with_known_names(values: Mapping[str, Any], names: Iterable[str]) -> dict[str, Any]:
     """A variable's name has neither `-` nor lower case: take the instance's name from the other layers where one fits."""
     known = {name.lower().replace("-", "_"): name for name in names}
-    return {known.get(name, name): values for name, values in layer.items()}
+    return {known.get(name, name): value for name, value in values.items()}
 
 
-def _merged(lower: Mapping[str, Any], upper: Mapping[str, Any]) -> dict[str, Any]:
-    """`lower` with what `upper` says put over it, key by key down to where either is no mapping."""
-    merged = dict(lower)
-    for key, value in upper.items():
-        below = merged.get(key)
-        merged[key] = _merged(below, value) if isinstance(below, Mapping) and isinstance(value, Mapping) else value
-    return merged
-
-
-def _instance(name: str, values: Mapping[str, Any]) -> Instance:
-    adapter = values.get("adapter", name)
+def _instance(name: str, tree: Tree) -> Instance:
+    values = plain(tree)
+    adapter = values.pop("adapter", name)
     if not isinstance(adapter, str):
         raise ConfigError(f"`adapters.{name}.adapter` should be the name of an adapter.", adapter=name)
-    return Instance(name, adapter, {key: value for key, value in values.items() if key != "adapter"})
+    return Instance(name, adapter, values, {path: value.source for path, value in leaves(tree)})

@@ -5,14 +5,21 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from platformdirs import user_config_path
 from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError
+from ruamel.yaml.nodes import MappingNode
 
 from oneiric.errors import ConfigError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ruamel.yaml.nodes import Node
 
 FILE_NAME = "oneiric.yaml"
 FILE_VARIABLE = "ONEIRIC_CONFIG"
@@ -35,8 +42,46 @@ def find_file(path: str | os.PathLike[str] | None = None, environ: Mapping[str, 
     return next((candidate for candidate in candidates if candidate.is_file()), None)
 
 
-def read_file(path: Path) -> dict[str, Any]:
-    """The mapping that the file holds, empty for an empty file. Raises ConfigError with the file and the line."""
+@dataclass(frozen=True, slots=True)
+class YamlFile:
+    """What a config file holds, and on which lines."""
+
+    path: Path
+    content: dict[str, Any]
+    _node: Node | None = field(repr=False)
+
+    def locate(self, keys: Sequence[str]) -> str:
+        """`oneiric.yaml:7` for the value that these keys lead to; with `<<`, for as far as they lead in the text."""
+        node, line = self._node, 1
+        for key in keys:
+            pairs = node.value if isinstance(node, MappingNode) else ()
+            found = next(((name, value) for name, value in pairs if str(name.value) == key), None)
+            if found is None:
+                break
+            line, node = found[0].start_mark.line + 1, found[1]
+        return f"{self.path}:{line}"
+
+
+def read_file(path: Path) -> YamlFile:
+    """Read a file. Raises ConfigError with the file and the line; an empty file holds an empty mapping."""
+    text = _read(path)
+    try:
+        content = YAML(typ="safe", pure=True).load(text)
+        node = YAML(typ="safe", pure=True).compose(text)
+    except MarkedYAMLError as error:
+        line = f" line {error.problem_mark.line + 1}" if error.problem_mark else ""
+        # From None: the parser's own message may quote a value, and a traceback would show it.
+        raise ConfigError(f"{path}{line} is not valid YAML: {_unquoted(error)}.") from None
+    except Exception as error:  # noqa: BLE001 - `!!bool maybe` is a KeyError, `!!int ''` an IndexError
+        raise ConfigError(f"{path} is not valid YAML ({type(error).__name__}).") from None
+    if content is None:
+        content = {}
+    if not isinstance(content, Mapping):
+        raise ConfigError(f"{path} is not a mapping: it should start with `adapters:`.")
+    return YamlFile(path, dict(content), node)
+
+
+def _read(path: Path) -> str:
     try:
         with path.open(encoding="utf-8") as file:
             text = file.read(MAX_FILE_SIZE + 1)
@@ -45,19 +90,7 @@ def read_file(path: Path) -> dict[str, Any]:
         raise ConfigError(f"The config file {path} can't be read: {reason}.") from error
     if len(text) > MAX_FILE_SIZE:
         raise ConfigError(f"{path} is larger than {MAX_FILE_SIZE // 1024} KiB, too large for a config file.")
-    try:
-        content = YAML(typ="safe", pure=True).load(text)
-    except MarkedYAMLError as error:
-        line = f" line {error.problem_mark.line + 1}" if error.problem_mark else ""
-        # From None: the parser's own message may quote a value, and a traceback would show it.
-        raise ConfigError(f"{path}{line} is not valid YAML: {_unquoted(error)}.") from None
-    except Exception as error:  # noqa: BLE001 - `!!bool maybe` is a KeyError, `!!int ''` an IndexError
-        raise ConfigError(f"{path} is not valid YAML ({type(error).__name__}).") from None
-    if content is None:
-        return {}
-    if not isinstance(content, Mapping):
-        raise ConfigError(f"{path} is not a mapping: it should start with `adapters:`.")
-    return dict(content)
+    return text
 
 
 def _unquoted(error: MarkedYAMLError) -> str:

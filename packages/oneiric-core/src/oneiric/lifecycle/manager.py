@@ -9,9 +9,9 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Self, TypeVar, cast, overload
 
 from oneiric.adapters.base import Adapter, Health
-from oneiric.config import ConfigStore
+from oneiric.config import ConfigStore, has_references, problems_of, resolved, schemes_of
 from oneiric.discovery import Catalog, discover
-from oneiric.errors import ConfigError, DeadlineExceeded, InitFailed, OneiricError
+from oneiric.errors import ConfigError, DeadlineExceeded, InitFailed, OneiricError, UnresolvedReference
 from oneiric.lifecycle.states import State
 from oneiric.validation import check
 
@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from types import TracebackType
 
-    from oneiric.config import Instance
+    from oneiric.adapters.base import AdapterSettings
+    from oneiric.config import Instance, Resolver
     from oneiric.spec import AdapterSpec
 
 AdapterT = TypeVar("AdapterT", bound=Adapter)
@@ -143,7 +144,7 @@ class AdapterManager:
         name = instance.name
         self._states[name] = State.INITIALIZING
         try:
-            adapter = _make(instance, self.catalog[instance.adapter])
+            adapter = await self._make(instance, self.catalog[instance.adapter])
             await self._init(name, adapter)
         except OneiricError as error:
             self._states[name], self._errors[name] = State.FAILED, error
@@ -155,6 +156,44 @@ class AdapterManager:
         self._ready[name] = adapter
         self._states[name] = State.READY
         return adapter
+
+    async def _make(self, instance: Instance, spec: AdapterSpec) -> Adapter:
+        settings = await self._settings(instance, spec)
+        adapter_class = spec.load()
+        try:
+            adapter = adapter_class(settings)
+            adapter.name = instance.name
+        except OneiricError:
+            raise
+        except Exception as error:
+            sentence = f"Making the {adapter_class.__name__} of `{instance.name}` raised {type(error).__name__}."
+            raise InitFailed(sentence, adapter=instance.name) from error
+        return adapter
+
+    async def _settings(self, instance: Instance, spec: AdapterSpec) -> AdapterSettings:
+        """The instance's settings; here, and nowhere else, references become secrets: after all else was found right."""
+        schemes = schemes_of(self.catalog.hooks, self.config.variables)
+        problems = problems_of(spec.settings, instance.values, schemes)
+        if not problems:
+            values = await self._resolved(instance, schemes)
+            settings, problems = check(spec.settings, values)
+            if settings is not None:
+                return settings
+        raise ConfigError(f"The config of `{instance.name}` is wrong.", problems=problems, adapter=instance.name)
+
+    async def _resolved(self, instance: Instance, schemes: Mapping[str, Resolver]) -> Mapping[str, Any]:
+        if not has_references(instance.values):
+            return instance.values
+        try:
+            async with asyncio.timeout(self.init_timeout):
+                # In a thread: a resolver may ask a vault over the network.
+                return cast("Mapping[str, Any]", await asyncio.to_thread(resolved, instance.values, schemes))
+        except TimeoutError:
+            sentence = f"The references of `{instance.name}` were not resolved within {self.init_timeout:g} s."
+            raise DeadlineExceeded(sentence, adapter=instance.name) from None
+        except UnresolvedReference as error:
+            error.adapter = instance.name
+            raise
 
     async def _init(self, name: str, adapter: Adapter) -> None:
         deadline = asyncio.timeout(self.init_timeout)
@@ -194,19 +233,3 @@ def _is_our_cancellation(error: BaseException) -> bool:
     """Whether somebody cancels the task that calls us; an adapter that awaits a task it cancelled raises the same."""
     task = asyncio.current_task()
     return isinstance(error, asyncio.CancelledError) and task is not None and task.cancelling() > 0
-
-
-def _make(instance: Instance, spec: AdapterSpec) -> Adapter:
-    settings, problems = check(spec.settings, instance.values)
-    if settings is None:
-        raise ConfigError(f"The config of `{instance.name}` is wrong.", problems=problems, adapter=instance.name)
-    adapter_class = spec.load()
-    try:
-        adapter = adapter_class(settings)
-        adapter.name = instance.name
-    except OneiricError:
-        raise
-    except Exception as error:
-        sentence = f"Making the {adapter_class.__name__} of `{instance.name}` raised {type(error).__name__}."
-        raise InitFailed(sentence, adapter=instance.name) from error
-    return adapter
