@@ -110,6 +110,16 @@ async def test_async_with_cleans_up_after_a_failed_init(kind: type[BaseException
     assert adapter.calls == ["init", "cleanup"]
 
 
+async def test_the_error_of_a_failed_init_is_told_even_if_cleanup_fails_too():
+    class Twice(Recorder):
+        async def cleanup(self) -> None:
+            raise OSError("second")
+
+    with pytest.raises(ValueError, match="no") as caught:
+        await Twice(fails=ValueError).__aenter__()
+    assert caught.value.__notes__ == ["Its cleanup() raised OSError too."]
+
+
 async def test_async_with_cleans_up_after_a_failed_body():
     adapter = Recorder()
     with pytest.raises(ZeroDivisionError):

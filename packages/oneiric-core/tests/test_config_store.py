@@ -130,3 +130,7 @@ def test_the_values_of_an_instance_are_not_in_its_repr():
 def test_a_mapping_that_holds_itself_is_read_and_refused_later():
     Path("oneiric.yaml").write_text("adapters:\n  orders: &o {again: *o}\n", encoding="utf-8")
     assert list(ConfigStore.load(environ={"ONEIRIC_ADAPTERS__ORDERS__AGAIN__X": "1"})) == ["orders"]
+
+
+def test_a_variable_alone_can_name_an_adapter_with_a_dash():
+    assert load(ONEIRIC_ADAPTERS__REDIS_PUBSUB__URL="x") == {"redis_pubsub": ("redis-pubsub", {"url": "x"})}

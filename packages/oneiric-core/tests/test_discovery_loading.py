@@ -249,6 +249,12 @@ class TestBlocking:
         environ = {"ONEIRIC_ONLY_PLUGINS": "good", "ONEIRIC_BLOCK_PLUGINS": "good"}
         assert site.plugin("good", **environ).status is PluginStatus.BLOCKED
 
+    def test_a_name_that_nothing_has_is_told_the_nearest(self, site: Site, caplog: pytest.LogCaptureFixture):
+        site.install_adapter("good")
+        assert site.plugin("good", ONEIRIC_BLOCK_PLUGINS="godo, good").status is PluginStatus.BLOCKED
+        assert "names godo, and nothing of that name is installed. Did you mean good?" in caplog.text
+        assert caplog.text.count("installed") == 1
+
     def test_an_empty_variable_blocks_nothing(self, site: Site):
         site.install_adapter("good")
         environ = {"ONEIRIC_ONLY_PLUGINS": " ", "ONEIRIC_BLOCK_PLUGINS": ""}
@@ -278,15 +284,16 @@ class TestBrokenDistributions:
         assert site.plugin("good").status is PluginStatus.LOADED
 
     @pytest.mark.parametrize("points", [b"[oneiric]\ngarbage\n", b"[oneiric]\nx = \xff\xfe\n"])
-    def test_entry_points_that_no_one_can_read_hide_only_their_own(
-        self, site: Site, points: bytes, caplog: pytest.LogCaptureFixture
-    ):
+    def test_entry_points_that_no_one_can_read_hide_only_their_own(self, site: Site, points: bytes):
         site.install("bad", "")
         (site.folder / "bad-1.0.dist-info" / "entry_points.txt").write_bytes(points)
         site.install_adapter("good")
         loaded = site.load()
         assert "good" in loaded.specs
-        assert "The entry points of bad can't be read" in caplog.text
+        (bad,) = [plugin for plugin in loaded.plugins if plugin.distribution == "bad"]
+        assert (bad.status, bad.target, bad.version) == (PluginStatus.FAILED, "entry_points.txt", "1.0")
+        assert bad.reason
+        assert bad.traceback
 
     def test_a_description_in_the_metadata_is_not_taken_for_its_head(self, site: Site):
         site.install_adapter("good")

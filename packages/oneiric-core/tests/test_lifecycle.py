@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -33,6 +34,10 @@ if TYPE_CHECKING:
 
 LOG: list[str] = []
 """What the adapters did, in order."""
+
+
+RELEASED: list[bool] = []
+"""Ends what swallows its cancellation, where there is anything in it."""
 
 
 class Settings(AdapterSettings):
@@ -80,6 +85,10 @@ class Scripted(Adapter):
                 raise asyncio.CancelledError
             case "hangs":
                 await asyncio.Event().wait()
+            case "swallows":
+                while not RELEASED:
+                    with contextlib.suppress(asyncio.CancelledError):
+                        await asyncio.sleep(0.01)
             case "interrupts":
                 raise KeyboardInterrupt
             case "health":
@@ -102,6 +111,7 @@ def _fresh(monkeypatch: pytest.MonkeyPatch) -> None:
     module.Scripted = Scripted  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, "lifecycle_adapters", module)
     LOG.clear()
+    RELEASED.clear()
     Scripted.made = []
     Scripted.healing = False
 
@@ -146,6 +156,25 @@ async def test_a_hundred_tasks_share_one_failure():
     got = await asyncio.gather(*(adapters.get("orders") for _ in range(100)), return_exceptions=True)
     assert {type(error) for error in got} == {InitFailed}
     assert LOG == ["init orders", "cleanup orders"]
+
+
+@pytest.mark.parametrize("method", ["init", "health", "cleanup"])
+async def test_a_call_that_swallows_its_cancellation_is_left_behind_at_its_deadline(method: str, until: Until):
+    adapters = manager(bad={method: "swallows"}, good={})
+    adapters.init_timeout = adapters.health_timeout = adapters.cleanup_timeout = 0.05
+    good = await adapters.get("good")
+    if method == "init":
+        with pytest.raises(DeadlineExceeded, match=r"`bad` was not initialised within 0.05 s"):
+            await adapters.get("bad")
+    else:
+        await adapters.get("bad")
+        assert bool(await adapters.health("bad")) is (method == "cleanup")
+    await adapters.cleanup()
+    assert good.name == "good"
+    assert "cleanup good" in LOG
+    assert (adapters.state("good"), adapters.state("bad") in {State.STOPPED, State.FAILED}) == (State.STOPPED, True)
+    RELEASED.append(True)
+    await until(lambda: len(asyncio.all_tasks()) == 1)
 
 
 async def test_instances_do_not_wait_for_each_other(until: Until):

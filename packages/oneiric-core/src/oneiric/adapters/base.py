@@ -95,8 +95,11 @@ class Adapter(ABC):
     async def __aenter__(self) -> Self:
         try:
             await self.init()
-        except BaseException:
-            await self.cleanup()
+        except BaseException as error:
+            try:
+                await self.cleanup()
+            except Exception as second:  # noqa: BLE001 - what failed first is what the caller has to know
+                error.add_note(f"Its cleanup() raised {type(second).__name__} too.")
             raise
         return self
 

@@ -26,7 +26,7 @@ class Instance:
 
     name: str
     adapter: str
-    """The name of the AdapterSpec; the instance's own name where the config doesn't say."""
+    """The name of the AdapterSpec; the instance's own, with `-` for `_`, where the config doesn't say."""
     values: Mapping[str, Any] = field(repr=False)
     """The settings as configured, not validated yet, references as they stand. May hold secrets: not for showing."""
     sources: Mapping[Path, Source] = field(default_factory=dict, repr=False)
@@ -135,7 +135,7 @@ def _with_known_names(values: Mapping[str, Any], names: Iterable[str]) -> dict[s
 
 def _instance(name: str, tree: Tree) -> Instance:
     values = plain(tree)
-    adapter = values.pop("adapter", name)
+    adapter = values.pop("adapter", name.replace("_", "-"))  # in a variable's name there is no `-`
     if not isinstance(adapter, str):
         raise ConfigError(f"`adapters.{name}.adapter` should be the name of an adapter.", adapter=name)
     return Instance(name, adapter, values, {path: value.source for path, value in leaves(tree)})

@@ -16,7 +16,7 @@ from collections.abc import Iterable
 from contextlib import redirect_stdout
 from dataclasses import dataclass, replace
 from importlib import invalidate_caches
-from importlib.metadata import distributions, entry_points
+from importlib.metadata import EntryPoint, distributions, entry_points
 from typing import TYPE_CHECKING
 
 import pluggy
@@ -28,7 +28,7 @@ from oneiric.validation import nearest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
-    from importlib.metadata import Distribution, EntryPoint
+    from importlib.metadata import Distribution
 
 GROUP = "oneiric"
 _log = logging.getLogger(__name__)
@@ -89,32 +89,49 @@ def load_plugins(environ: Mapping[str, str] = os.environ) -> Loaded:
     )
 
 
-def _found(environ: Mapping[str, str]) -> list[tuple[EntryPoint, Plugin]]:
-    """Each entry point, in the order of the names, with what is known of it before anything is imported."""
-    entries = sorted(_entry_points(), key=lambda entry: entry.name)
+def _found(environ: Mapping[str, str]) -> list[tuple[EntryPoint | None, Plugin]]:
+    """Each entry point, in the order of the names, with what is known of it before anything is imported.
+
+    A distribution whose entry points can't be read has one plugin without an entry point.
+    """
     blocked, only = _names(environ, BLOCK_VARIABLE), _names(environ, ONLY_VARIABLE)
-    pairs = [(entry, _described(entry, blocked, only)) for entry in entries]
+    entries, unreadable = _entry_points()
+    pairs = [(entry, _described(entry, blocked, only)) for entry in sorted(entries, key=lambda entry: entry.name)]
     claims: defaultdict[str, list[str]] = defaultdict(list)
     for _, plugin in pairs:
         if plugin.status is PluginStatus.LOADED:
             claims[plugin.name].append(plugin.distribution)
-    return [(entry, _collided(plugin, claims.get(plugin.name, ()))) for entry, plugin in pairs]
+    _warn_of_names_that_nothing_has(blocked | only, [plugin for _, plugin in pairs])
+    found = [(entry, _collided(plugin, claims.get(plugin.name, ()))) for entry, plugin in pairs]
+    return [*found, *((None, plugin) for plugin in unreadable)]
 
 
-def _entry_points() -> Iterable[EntryPoint]:
-    """The entry points of the group; those of every distribution that can be read, where one can't be."""
+def _entry_points() -> tuple[list[EntryPoint], list[Plugin]]:
+    """The entry points of the group, and the distributions whose entry points can't be read."""
     try:
-        return entry_points(group=GROUP)
+        return list(entry_points(group=GROUP)), []
     except Exception:  # noqa: BLE001 - importlib.metadata stops at the first entry_points.txt that it can't parse
-        return [entry for distribution in distributions() for entry in _readable_entry_points(distribution)]
+        found, unreadable = list[EntryPoint](), list[Plugin]()
+    for distribution in distributions():
+        try:
+            found += distribution.entry_points.select(group=GROUP)
+        except Exception as error:  # noqa: BLE001
+            name, version = _identity(distribution)
+            broken = Plugin(name, "entry_points.txt", name, version, PluginStatus.FAILED)
+            unreadable.append(_failed(broken, error))
+    return found, unreadable
 
 
-def _readable_entry_points(distribution: Distribution) -> list[EntryPoint]:
-    try:
-        return list(distribution.entry_points.select(group=GROUP))
-    except Exception:  # noqa: BLE001
-        _log.warning("The entry points of %s can't be read: it is broken.", _identity(distribution)[0])
-        return []
+def _warn_of_names_that_nothing_has(names: set[str], plugins: Sequence[Plugin]) -> None:
+    known = {
+        name for plugin in plugins for name in (plugin.name, _normalised(plugin.name), _normalised(plugin.distribution))
+    }
+    for name in sorted(names - known):
+        if _normalised(name) not in known:
+            near = "".join(f" Did you mean {match}?" for match in nearest(name, known))
+            _log.warning(
+                "%s or %s names %s, and nothing of that name is installed.%s", BLOCK_VARIABLE, ONLY_VARIABLE, name, near
+            )
 
 
 def _described(entry: EntryPoint, blocked: set[str], only: set[str]) -> Plugin:
@@ -176,9 +193,9 @@ def _listed(names: Iterable[str]) -> str:
     return " and ".join(sorted(set(names)))
 
 
-def _import(hooks: _Hooks, entry: EntryPoint, plugin: Plugin) -> Plugin:
+def _import(hooks: _Hooks, entry: EntryPoint | None, plugin: Plugin) -> Plugin:
     """Import and register one plugin; pluggy validates its hookimpls before it changes anything."""
-    if plugin.status is not PluginStatus.LOADED:
+    if entry is None or plugin.status is not PluginStatus.LOADED:
         return plugin
     try:
         target = entry.load()

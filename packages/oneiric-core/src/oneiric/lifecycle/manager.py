@@ -12,6 +12,7 @@ from oneiric.adapters.base import Adapter, Health
 from oneiric.config import ConfigStore, has_references, problems_of, resolved, schemes_of
 from oneiric.discovery import Catalog, discover
 from oneiric.errors import ConfigError, DeadlineExceeded, InitFailed, OneiricError, UnresolvedReference
+from oneiric.lifecycle.deadline import Cancelled, DeadlinePassed, within
 from oneiric.lifecycle.states import State
 from oneiric.validation import check
 
@@ -104,17 +105,13 @@ class AdapterManager:
         if adapter is None:
             return Health(ok=False, detail=f"It is {self.state(name)}.")
         started = time.perf_counter()
-        deadline = asyncio.timeout(self.health_timeout)
         try:
-            async with deadline:
-                answer = await adapter.health()
+            answer = await within(self.health_timeout, adapter.health())
             health = answer if isinstance(answer, Health) else Health(ok=bool(answer))
-        except (Exception, asyncio.CancelledError) as error:  # health() should not raise; one that does is not healthy
-            if _is_our_cancellation(error):
-                raise
-            if deadline.expired():
-                return Health(ok=False, detail=f"It did not answer within {self.health_timeout:g} s.")
-            return Health(ok=False, detail=f"Its health check raised {type(error).__name__}.")
+        except DeadlinePassed:
+            return Health(ok=False, detail=f"It did not answer within {self.health_timeout:g} s.")
+        except Exception as error:  # noqa: BLE001 - health() should not raise; one that does is not healthy
+            return Health(ok=False, detail=f"Its health check raised {_kind(error)}.")
         return replace(health, latency_ms=health.latency_ms or (time.perf_counter() - started) * 1000)
 
     async def cleanup(self) -> None:
@@ -196,40 +193,29 @@ class AdapterManager:
             raise
 
     async def _init(self, name: str, adapter: Adapter) -> None:
-        deadline = asyncio.timeout(self.init_timeout)
         try:
-            async with deadline:
-                await adapter.init()
+            await within(self.init_timeout, adapter.init())
         except BaseException as error:
             await self._stop(name, adapter)
-            if _is_our_cancellation(error) or not isinstance(error, Exception | asyncio.CancelledError):
+            if isinstance(error, OneiricError) or not isinstance(error, Exception):
                 raise
-            if deadline.expired():
+            if isinstance(error, DeadlinePassed):
                 sentence = f"`{name}` was not initialised within {self.init_timeout:g} s."
-                raise DeadlineExceeded(sentence, adapter=name) from error
-            if isinstance(error, OneiricError):
-                raise
-            raise InitFailed(f"The init of `{name}` raised {type(error).__name__}.", adapter=name) from error
+                raise DeadlineExceeded(sentence, adapter=name) from None
+            raise InitFailed(f"The init of `{name}` raised {_kind(error)}.", adapter=name) from error
 
     async def _stop(self, name: str, adapter: Adapter) -> None:
         """Clean one adapter up; what goes wrong is logged, by the error's class, as its message may hold a secret."""
         self._states[name] = State.CLEANING_UP
-        deadline = asyncio.timeout(self.cleanup_timeout)
         try:
-            async with deadline:
-                await adapter.cleanup()
-        except (Exception, asyncio.CancelledError) as error:  # one's cleanup must not keep another from its own
-            if _is_our_cancellation(error):
-                raise
-            if deadline.expired():
-                _log.error("The cleanup of %s did not end within %g s.", name, self.cleanup_timeout)
-            else:
-                _log.error("The cleanup of %s raised %s.", name, type(error).__name__)
+            await within(self.cleanup_timeout, adapter.cleanup())
+        except DeadlinePassed:
+            _log.error("The cleanup of %s did not end within %g s.", name, self.cleanup_timeout)
+        except Exception as error:  # noqa: BLE001 - one's cleanup must not keep another from its own
+            _log.error("The cleanup of %s raised %s.", name, _kind(error))
         finally:
             self._states[name] = State.STOPPED
 
 
-def _is_our_cancellation(error: BaseException) -> bool:
-    """Whether somebody cancels the task that calls us; an adapter that awaits a task it cancelled raises the same."""
-    task = asyncio.current_task()
-    return isinstance(error, asyncio.CancelledError) and task is not None and task.cancelling() > 0
+def _kind(error: Exception) -> str:
+    return "CancelledError" if isinstance(error, Cancelled) else type(error).__name__
