@@ -15,8 +15,11 @@ if TYPE_CHECKING:
 class ArgumentErrors(Middleware):
     """Turns FastMCP's argument-validation errors, which quote the values, into sentences that name the arguments only."""
 
-    async def on_call_tool(self, context: MiddlewareContext[Any], call_next: CallNext[Any, Any]) -> Any:
-        """Call the tool; say which arguments are wrong, and how, where they are."""
+    # Not `on_call_tool`: the base's way to it is three coroutines long, and every message takes it.
+    async def __call__(self, context: MiddlewareContext[Any], call_next: CallNext[Any, Any]) -> Any:
+        """Handle the message; of a tool's call, say which arguments are wrong, and how, where they are."""
+        if context.method != "tools/call":
+            return await call_next(context)
         try:
             return await call_next(context)
         except ValidationError as error:

@@ -54,8 +54,11 @@ class UnknownAdapters(Middleware):
     def __init__(self, installation: Installation) -> None:
         self._installation = installation
 
-    async def on_read_resource(self, context: MiddlewareContext[Any], call_next: CallNext[Any, Any]) -> Any:
-        """Read the resource, unless it is one of an adapter that there isn't."""
+    # Not `on_read_resource`: see ArgumentErrors.
+    async def __call__(self, context: MiddlewareContext[Any], call_next: CallNext[Any, Any]) -> Any:
+        """Handle the message, unless it reads a resource of an adapter that there isn't."""
+        if context.method != "resources/read":
+            return await call_next(context)
         match = re.fullmatch(r"adapters(?:://|/)([^/]+)", str(context.message.uri))
         if match:
             try:
