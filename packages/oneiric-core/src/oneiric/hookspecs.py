@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING
 import pluggy
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Awaitable, Callable, Iterable, Mapping
 
     import typer
 
+    from oneiric.adapters.base import Health
     from oneiric.spec import AdapterSpec
 
 PROJECT = "oneiric"
@@ -33,6 +34,40 @@ def oneiric_secret_resolvers() -> Mapping[str, Callable[[str], str]]:  # type: i
     `resolve` is given what stands behind the scheme and returns the secret, or raises; it is called in a thread, when an
     adapter is initialised. `env` and `file` can't be replaced.
     """
+
+
+@hookspec
+def oneiric_adapter_initializing(instance: str, spec: AdapterSpec) -> Awaitable[None] | None:
+    """An instance's adapter is about to be initialised.
+
+    This and the hooks of the lifecycle below are observers: plain functions or coroutines. What one raises is logged and
+    goes no further, and one that takes longer than a second is left behind.
+    """
+
+
+@hookspec
+def oneiric_adapter_initialized(instance: str, spec: AdapterSpec, seconds: float) -> Awaitable[None] | None:
+    """An instance is ready; it took that many seconds, its references and the import of its driver included."""
+
+
+@hookspec
+def oneiric_adapter_init_failed(instance: str, spec: AdapterSpec, error: Exception) -> Awaitable[None] | None:
+    """An instance could not be initialised, and is cleaned up; the next use tries again."""
+
+
+@hookspec
+def oneiric_adapter_health_checked(instance: str, spec: AdapterSpec, health: Health) -> Awaitable[None] | None:
+    """An instance was asked for its health, and this was the answer."""
+
+
+@hookspec
+def oneiric_adapter_cleaning_up(instance: str, spec: AdapterSpec) -> Awaitable[None] | None:
+    """An instance's adapter is about to be cleaned up."""
+
+
+@hookspec
+def oneiric_adapter_cleaned_up(instance: str, spec: AdapterSpec, error: Exception | None) -> Awaitable[None] | None:
+    """An instance's adapter is cleaned up, or has failed at it with that error."""
 
 
 @hookspec

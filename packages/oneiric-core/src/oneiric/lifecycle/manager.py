@@ -9,21 +9,20 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Self, TypeVar, cast, overload
 
 from oneiric.adapters.base import Adapter, Health
-from oneiric.config import ConfigStore, has_references, problems_of, resolved, schemes_of
+from oneiric.config import ConfigStore, schemes_of
 from oneiric.discovery import Catalog, discover
-from oneiric.errors import ConfigError, DeadlineExceeded, InitFailed, OneiricError, UnresolvedReference
+from oneiric.errors import ConfigError, DeadlineExceeded, InitFailed, OneiricError
+from oneiric.lifecycle.building import build
 from oneiric.lifecycle.deadline import Cancelled, DeadlinePassed, within
+from oneiric.lifecycle.observers import Observers
 from oneiric.lifecycle.states import State
-from oneiric.validation import check
 
 if TYPE_CHECKING:
     import os
     from collections.abc import Callable, Mapping
     from types import TracebackType
 
-    from oneiric.adapters.base import AdapterSettings
-    from oneiric.config import Instance, Resolver
-    from oneiric.spec import AdapterSpec
+    from oneiric.config import Instance
 
 AdapterT = TypeVar("AdapterT", bound=Adapter)
 
@@ -51,6 +50,7 @@ class AdapterManager:
         self.init_timeout = init_timeout
         self.health_timeout = health_timeout
         self.cleanup_timeout = cleanup_timeout
+        self._observers = Observers(self.catalog.hooks)
         self._ready: dict[str, Adapter] = {}  # in the order of their init
         self._states: dict[str, State] = {}
         self._errors: dict[str, OneiricError] = {}  # of the last attempt to start an instance, where it failed
@@ -104,6 +104,11 @@ class AdapterManager:
         adapter = self._ready.get(self.config[name].name)
         if adapter is None:
             return Health(ok=False, detail=f"It is {self.state(name)}.")
+        health = await self._ask(adapter)
+        await self._tell("health_checked", name, health=health)
+        return health
+
+    async def _ask(self, adapter: Adapter) -> Health:
         started = time.perf_counter()
         try:
             answer = await within(self.health_timeout, adapter.health())
@@ -138,13 +143,16 @@ class AdapterManager:
             return await self._start(instance)
 
     async def _start(self, instance: Instance) -> Adapter:
-        name = instance.name
+        name, started = instance.name, time.perf_counter()
         self._states[name] = State.INITIALIZING
         try:
-            adapter = await self._make(instance, self.catalog[instance.adapter])
+            await self._tell("initializing", name)
+            schemes = schemes_of(self.catalog.hooks, self.config.variables)
+            adapter = await build(instance, self.catalog[instance.adapter], schemes, self.init_timeout)
             await self._init(name, adapter)
         except OneiricError as error:
             self._states[name], self._errors[name] = State.FAILED, error
+            await self._tell("init_failed", name, error=error)
             raise
         except BaseException:
             self._states[name] = State.STOPPED
@@ -152,45 +160,8 @@ class AdapterManager:
         self._errors.pop(name, None)
         self._ready[name] = adapter
         self._states[name] = State.READY
+        await self._tell("initialized", name, seconds=time.perf_counter() - started)
         return adapter
-
-    async def _make(self, instance: Instance, spec: AdapterSpec) -> Adapter:
-        settings = await self._settings(instance, spec)
-        adapter_class = spec.load()
-        try:
-            adapter = adapter_class(settings)
-            adapter.name = instance.name
-        except OneiricError:
-            raise
-        except Exception as error:
-            sentence = f"Making the {adapter_class.__name__} of `{instance.name}` raised {type(error).__name__}."
-            raise InitFailed(sentence, adapter=instance.name) from error
-        return adapter
-
-    async def _settings(self, instance: Instance, spec: AdapterSpec) -> AdapterSettings:
-        """The instance's settings; here, and nowhere else, references become secrets: after all else was found right."""
-        schemes = schemes_of(self.catalog.hooks, self.config.variables)
-        problems = problems_of(spec.settings, instance.values, schemes)
-        if not problems:
-            values = await self._resolved(instance, schemes)
-            settings, problems = check(spec.settings, values)
-            if settings is not None:
-                return settings
-        raise ConfigError(f"The config of `{instance.name}` is wrong.", problems=problems, adapter=instance.name)
-
-    async def _resolved(self, instance: Instance, schemes: Mapping[str, Resolver]) -> Mapping[str, Any]:
-        if not has_references(instance.values):
-            return instance.values
-        try:
-            async with asyncio.timeout(self.init_timeout):
-                # In a thread: a resolver may ask a vault over the network.
-                return cast("Mapping[str, Any]", await asyncio.to_thread(resolved, instance.values, schemes))
-        except TimeoutError:
-            sentence = f"The references of `{instance.name}` were not resolved within {self.init_timeout:g} s."
-            raise DeadlineExceeded(sentence, adapter=instance.name) from None
-        except UnresolvedReference as error:
-            error.adapter = instance.name
-            raise
 
     async def _init(self, name: str, adapter: Adapter) -> None:
         try:
@@ -207,14 +178,26 @@ class AdapterManager:
     async def _stop(self, name: str, adapter: Adapter) -> None:
         """Clean one adapter up; what goes wrong is logged, by the error's class, as its message may hold a secret."""
         self._states[name] = State.CLEANING_UP
+        failure: Exception | None = None
         try:
+            await self._tell("cleaning_up", name)
             await within(self.cleanup_timeout, adapter.cleanup())
         except DeadlinePassed:
-            _log.error("The cleanup of %s did not end within %g s.", name, self.cleanup_timeout)
+            sentence = f"The cleanup of {name} did not end within {self.cleanup_timeout:g} s."
+            _log.error(sentence)
+            failure = DeadlineExceeded(sentence, adapter=name)
         except Exception as error:  # noqa: BLE001 - one's cleanup must not keep another from its own
             _log.error("The cleanup of %s raised %s.", name, _kind(error))
+            failure = error
         finally:
             self._states[name] = State.STOPPED
+        await self._tell("cleaned_up", name, error=failure)
+
+    async def _tell(self, event: str, name: str, **facts: Any) -> None:
+        """Tell the observers what happened to an instance; of one whose adapter is not installed there is nothing to tell."""
+        adapter = self.config[name].adapter
+        if adapter in self.catalog:
+            await self._observers.tell(event, instance=name, spec=self.catalog[adapter], **facts)
 
 
 def _kind(error: Exception) -> str:
