@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import oneiric_sqlite
@@ -10,6 +11,7 @@ from oneiric.errors import ConfigError
 from oneiric.validation import check
 from oneiric_sqlite import SqliteAdapter, SqliteSettings
 from oneiric_sqlite.plugin import oneiric_adapters
+from packaging.requirements import Requirement
 
 
 def test_the_spec_loads_and_its_example_validates() -> None:
@@ -27,6 +29,12 @@ def test_plugin_and_settings_import_no_driver() -> None:
     )
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
     assert (ran.returncode, ran.stderr) == (0, "")
+
+
+def test_a_driver_whose_thread_dies_of_a_job_without_a_future_is_not_let_in() -> None:
+    project = tomllib.loads((Path(__file__).parents[1] / "pyproject.toml").read_text("utf-8"))["project"]
+    (driver,) = [Requirement(text) for text in project["dependencies"] if text.startswith("aiosqlite")]
+    assert [version for version in ("0.22.0", "0.22.1", "0.23.0") if version in driver.specifier] == ["0.22.1"]
 
 
 def test_the_face_has_what_it_says() -> None:
