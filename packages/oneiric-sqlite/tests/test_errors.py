@@ -87,10 +87,27 @@ async def test_a_value_is_in_no_message(either: SqliteAdapter, sql: str) -> None
     assert SECRET not in str(caught.value)
 
 
+async def test_a_value_that_can_t_be_bound_is_named_by_its_type(either: SqliteAdapter) -> None:
+    with pytest.raises(QueryError, match="Thing"):
+        await either.execute("SELECT $1", Thing())
+
+
 async def test_a_lone_surrogate_is_not_shown_with_its_neighbours(db: SqliteAdapter) -> None:
     with pytest.raises(QueryError) as caught:
         await db.execute("INSERT INTO t(v) VALUES ($1)", f"{SECRET}\ud800")
     assert SECRET not in "".join(traceback.format_exception(caught.value))
+
+
+@pytest.mark.parametrize(
+    "text", [SECRET, f"{SECRET}'quoted", f"'{SECRET}", f"{SECRET}\n' with text '{SECRET}", f"'\"{SECRET}'"]
+)
+async def test_a_stored_text_that_is_not_utf_8_is_not_shown(either: SqliteAdapter, text: str) -> None:
+    await either.execute("INSERT INTO t(v) VALUES (CAST($1 AS TEXT))", text.encode() + b"\xff")
+    with pytest.raises(QueryError, match="Could not decode") as caught:
+        await either.fetch_all("SELECT v FROM t")
+    assert SECRET not in str(caught.value)
+    assert "AS BLOB" in str(caught.value.hint)
+    assert await either.fetch_value("SELECT CAST(v AS BLOB) FROM t") == text.encode() + b"\xff"
 
 
 async def test_another_process_s_lock_is_transient_once_the_busy_timeout_is_over(path: str) -> None:

@@ -86,8 +86,8 @@ def _translated(error: BaseException) -> OneiricError | None:
 
 def _of_sqlite(error: sqlite3.Error) -> OneiricError:
     extended = getattr(error, "sqlite_errorcode", None)
-    if extended is None:  # raised by Python's module, before SQLite saw it
-        return QueryError(str(error), hint=_binding_hint(error))
+    if extended is None:  # raised by Python's module, before SQLite saw the statement or after it gave a row
+        return QueryError(_sentence(error), hint=_text_hint(error) or _binding_hint(error))
     code = extended & 0xFF
     said = f"{_sentence(error)} ({error.sqlite_errorname})"
     if code == sqlite3.SQLITE_CONSTRAINT:
@@ -115,13 +115,19 @@ def _binding_hint(error: BaseException) -> str | None:
     return "Bind None, a bool, int, float, str or bytes; turn anything else into one of these first."
 
 
+def _text_hint(error: BaseException) -> str | None:
+    if not str(error).startswith("Could not decode to UTF-8"):
+        return None
+    return "The text that is stored isn't UTF-8; read its bytes with `CAST(column AS BLOB)`."
+
+
 def _sentence(error: BaseException) -> str:
     """What SQLite says, without anything that it may have quoted from a value.
 
-    What the parser quotes comes from the statement's text. Everything else in quotes may be a value: FTS5 and JSON repeat
-    what they could not read.
+    What the parser quotes comes from the statement's text, and what a refused binding quotes is a type. Everything else in
+    quotes may be a value: FTS5 and JSON repeat what they could not read, the driver a text that isn't UTF-8.
     """
     message = str(error)
-    if message.startswith(('near "', 'unrecognized token: "')):
+    if message.startswith(('near "', 'unrecognized token: "', "Error binding parameter ")):
         return message
     return re.sub(r"""(["']).*\1""", r"\1…\1", message, flags=re.DOTALL)
