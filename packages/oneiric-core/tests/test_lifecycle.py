@@ -22,6 +22,7 @@ from oneiric import (
     DeadlineExceeded,
     Health,
     InitFailed,
+    NotInitialized,
     State,
     UnknownAdapter,
 )
@@ -323,9 +324,36 @@ async def test_a_cancelled_cleanup_is_cancelled_and_the_next_one_goes_on(until: 
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
-    assert adapters.state("slow") is State.STOPPED
+    assert adapters.state("slow") is State.CLEANING_UP
+    adapters.cleanup_timeout = 0.05
     await adapters.cleanup()
-    assert LOG[-1] == "cleanup first"
+    assert LOG[-3:] == ["cleanup slow", "cleanup slow", "cleanup first"]
+    assert {adapters.state(name) for name in ("first", "slow")} == {State.STOPPED}
+
+
+async def test_an_adapter_whose_cleanup_was_cut_off_is_cleaned_up_before_it_is_made_again(until: Until):
+    adapters = manager(slow={"cleanup": "hangs"})
+    adapters.cleanup_timeout = 60
+    await adapters.get("slow")
+    task = asyncio.create_task(adapters.cleanup())
+    await until(lambda: "cleanup slow" in LOG)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    adapters.cleanup_timeout = 0.05
+    await adapters.get("slow")
+    assert LOG == ["init slow", "cleanup slow", "cleanup slow", "init slow"]
+    await adapters.cleanup()
+
+
+async def test_a_manager_that_was_left_gives_nothing_that_nobody_would_close():
+    adapters = manager(orders={})
+    async with adapters:
+        await adapters.get("orders")
+    with pytest.raises(NotInitialized, match="after its AdapterManager was left"):
+        await adapters.get("orders")
+    async with adapters:
+        assert await adapters.get("orders")
 
 
 @pytest.mark.parametrize(

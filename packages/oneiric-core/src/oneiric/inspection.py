@@ -10,6 +10,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ConfigDict, Field
+from pydantic_core import from_json, to_json
 
 from oneiric.config import problems_of, schemes_of
 
@@ -20,6 +21,10 @@ if TYPE_CHECKING:
     from oneiric.config import Instance
     from oneiric.discovery import Catalog
     from oneiric.spec import AdapterSpec
+
+
+_MAX_SCHEMA = 128 * 1024
+"""How many bytes of JSON the schema of one adapter's config may have; a listing shows those of all."""
 
 
 class AdapterStatus(StrEnum):
@@ -159,6 +164,22 @@ def _status(spec: AdapterSpec, catalog: Catalog, config: Mapping[str, Instance])
 def _schema(settings: type[AdapterSettings]) -> tuple[dict[str, Any], str | None]:
     """The settings' JSON Schema, or an empty one and why there is none: a third party's class may hold anything."""
     try:
-        return settings.model_json_schema(), None
-    except Exception as error:  # noqa: BLE001
+        text = to_json(settings.model_json_schema())
+        schema = from_json(text)
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # noqa: BLE001
         return {}, f"{settings.__qualname__} has no JSON Schema ({type(error).__name__}): its package needs mending."
+    if not _has_properties(schema):
+        return {}, f"{settings.__qualname__} has a JSON Schema that is not one of an object: its package needs mending."
+    if len(text) > _MAX_SCHEMA:
+        return (
+            {},
+            f"{settings.__qualname__} has a JSON Schema of more than {_MAX_SCHEMA // 1024} KiB, too much to show.",
+        )
+    return schema, None
+
+
+def _has_properties(schema: object) -> bool:
+    properties = schema.get("properties", {}) if isinstance(schema, dict) else None
+    return isinstance(properties, dict) and all(isinstance(field, dict) for field in properties.values())

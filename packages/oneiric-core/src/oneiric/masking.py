@@ -10,8 +10,8 @@ from pydantic import Secret, SecretBytes, SecretStr
 
 MASK = "**********"
 
-_PASSWORD_IN_URL = re.compile(r"(?<=://)([^\s/:@]*):([^\s/@]*(?:@[^\s/@]*)*)@")
-"""`user:password@` of any URL; a password may hold an `@` that was not escaped."""
+_PASSWORD_IN_URL = re.compile(r"(?<=://)([^\s/:@]*):\S*@")
+"""`user:password@` of any URL, up to its last `@`: a password may hold an `@` or a `/` that was not escaped."""
 
 
 def without_passwords(text: str) -> str:

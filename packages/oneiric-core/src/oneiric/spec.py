@@ -90,7 +90,7 @@ class AdapterSpec:
 
 
 def _matches(pattern: re.Pattern[str], value: object) -> bool:
-    return isinstance(value, str) and pattern.fullmatch(value) is not None
+    return isinstance(value, str) and value.isprintable() and pattern.fullmatch(value) is not None
 
 
 def _is_settings_class(value: object) -> bool:
@@ -98,14 +98,16 @@ def _is_settings_class(value: object) -> bool:
 
 
 def _all_strings(values: object) -> bool:
-    return isinstance(values, Collection) and not isinstance(values, str) and all(isinstance(v, str) for v in values)
+    if isinstance(values, str) or not isinstance(values, Collection):
+        return False
+    return all(isinstance(value, str) and value.isprintable() for value in values)
 
 
 def _is_json_object(value: object) -> bool:
     if not (isinstance(value, Mapping) and all(isinstance(key, str) for key in value)):
         return False
     try:
-        json.dumps(dict(value), allow_nan=False)
+        json.dumps(dict(value), allow_nan=False, ensure_ascii=False).encode()
     except (TypeError, ValueError, RecursionError):
         return False
     return True

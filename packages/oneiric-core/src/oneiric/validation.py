@@ -16,7 +16,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core.core_schema import ErrorType
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator
+    from collections.abc import Collection, Iterable, Iterator, Sequence
 
     from pydantic.fields import FieldInfo
     from pydantic_core import ErrorDetails
@@ -93,7 +93,9 @@ def check(
         return None, _problems(model, error, not_known)
     except RecursionError:
         return None, (Problem("", "The config is nested too deeply to be read."),)
-    except Exception as error:  # noqa: BLE001 - a third party's validator may raise anything
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # noqa: BLE001 - a third party's validator may raise anything, SystemExit included
         if not_known:
             return None, ()
         reason = f"{model.__name__} can't check this config: its own code raised {type(error).__name__}."
@@ -194,21 +196,35 @@ def _reason(detail: ErrorDetails) -> str:
     if kind in _PYDANTICS_OWN:
         return _UNQUOTED.get(kind, detail["msg"])
     reason = detail["msg"].removeprefix("Value error, ").removeprefix("Assertion failed, ")
-    for text in sorted(_texts(detail["input"]), key=len, reverse=True):
-        reason = reason.replace(text, "…")
-    return reason
+    return _without(list(_texts(detail["input"])), reason)
 
 
-def _texts(value: object) -> set[str]:
-    """The strings in a value, as they are and as they are quoted. Its shape has been checked, so it is not deep."""
+def _without(given: Sequence[str], sentence: str) -> str:
+    """A validator's own sentence without what it may repeat of the input: that, what is quoted, and words that occur in it.
+
+    A word that is struck out for nothing costs less than a piece of a password that is not.
+    """
+    forms = {form for text in given for form in (text, repr(text)[1:-1], *text.split())}
+    for form in sorted(forms, key=len, reverse=True):
+        if len(form.strip()) >= _SHORTEST_SECRET:
+            sentence = re.sub(re.escape(form), "…", sentence, flags=re.IGNORECASE)
+    everything = " ".join(given).casefold()
+    sentence = re.sub(r"""'[^']+'|"[^"]+\"""", "…", sentence)
+    return re.sub(
+        rf"\w{{{_SHORTEST_SECRET + 1},}}", lambda word: "…" if word[0].casefold() in everything else word[0], sentence
+    )
+
+
+def _texts(value: object) -> Iterator[str]:
+    """Everything in a value as text. Its shape has been checked, so it is not deep."""
     children = _children(value)
     if children is not None:
-        return set().union(*(_texts(child) for _, child in children))
-    if isinstance(value, bytes):
-        value = value.decode(errors="replace")
-    if not isinstance(value, str) or len(value.strip()) < _SHORTEST_SECRET:
-        return set()
-    return {value, repr(value)[1:-1]}
+        for _, child in children:
+            yield from _texts(child)
+    elif isinstance(value, bytes):
+        yield value.decode(errors="replace")
+    elif value is not None and not isinstance(value, bool):
+        yield str(value)
 
 
 def _uncapitalised(sentence: str) -> str:

@@ -10,7 +10,7 @@ from io import TextIOWrapper
 import typer
 
 from oneiric.cli import catalog, configuration, validation
-from oneiric.cli.output import errors, print_json
+from oneiric.cli.output import errors, keep_answers_clean, print_json
 from oneiric.discovery import Catalog, discover
 from oneiric.errors import ConfigError, OneiricError
 
@@ -20,6 +20,8 @@ def main() -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # a terminal that can't show a sign is no reason to fail
+    if "--json" in sys.argv:
+        keep_answers_clean()
     try:
         build(discover())(prog_name="oneiric", windows_expand_args=False)
     except OneiricError as error:

@@ -116,7 +116,9 @@ def _settings(schema: Mapping[str, Any]) -> Iterator[tuple[str, str, str, str]]:
 
 
 def _type_of(field: Mapping[str, Any]) -> str:
-    if "enum" in field:
+    if isinstance(field.get("enum"), list):
         return " | ".join(map(str, field["enum"]))
     options = field.get("anyOf")
-    return " | ".join(_type_of(option) for option in options) if options else str(field.get("type", "object"))
+    if isinstance(options, list) and all(isinstance(option, dict) for option in options):
+        return " | ".join(map(_type_of, options))
+    return str(field.get("type", "object"))

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any
+import os
+import sys
+from typing import TYPE_CHECKING, Annotated, Any, TextIO
 
 import typer
 from pydantic_core import to_json
@@ -27,6 +29,24 @@ _STYLES = {
     "error": "red",
 }
 
+_answers: list[TextIO] = []
+"""Where `print_json` prints, if not to `sys.stdout`."""
+
+
+def keep_answers_clean() -> None:
+    """From here on only `print_json` reaches standard output; what else is printed there goes to standard error.
+
+    A plugin's code runs in this process, and what it prints, even past Python, must not be taken for a part of the answer.
+    """
+    try:
+        sys.stdout.flush()
+        answer = os.fdopen(os.dup(1), "w", encoding="utf-8")
+        os.dup2(2, 1)
+    except (OSError, ValueError):  # there is no standard output, or nobody to read it
+        return
+    _answers[:] = [answer]
+
+
 console = Console(highlight=False)
 errors = Console(stderr=True, highlight=False)
 
@@ -34,7 +54,11 @@ errors = Console(stderr=True, highlight=False)
 def print_json(value: Any) -> None:
     """Print anything that pydantic can turn into JSON, indented on a terminal, to stdout."""
     text = to_json(value, indent=2).decode()
-    console.print(JSON(text)) if console.is_terminal else typer.echo(text)
+    stream = _answers[0] if _answers else sys.stdout
+    if stream.isatty():
+        Console(file=stream).print(JSON(text))
+    else:
+        print(text, file=stream, flush=True)
 
 
 def print_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:

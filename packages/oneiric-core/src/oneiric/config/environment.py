@@ -53,7 +53,7 @@ def read_environment(environ: Mapping[str, str]) -> dict[str, dict[str, Any]]:
     """
     try:
         adapters = _Source(environ)().get("adapters", {})
-    except SettingsError:
+    except (SettingsError, RecursionError):  # JSON that is wrong, or nested too deeply
         adapters = None
     if not isinstance(adapters, dict):
         raise ConfigError(

@@ -39,7 +39,14 @@ def find_file(path: str | os.PathLike[str] | None = None, environ: Mapping[str, 
     if named:
         return Path(named)
     candidates = (Path(FILE_NAME), user_config_path("oneiric") / FILE_NAME)
-    return next((candidate for candidate in candidates if candidate.is_file()), None)
+    return next((candidate for candidate in candidates if _is_file(candidate)), None)
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except OSError:  # a user's folder that a service may not look into
+        return False
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,6 +20,10 @@ if TYPE_CHECKING:
     from oneiric.spec import AdapterSpec
 
 
+TYPES = frozenset({"database", "vector", "queue", "messaging"})
+"""The types that have a contract; a plugin may bring others."""
+
+
 class Catalog:
     """What is installed, at one moment. Iterating gives the specs in the order of their names."""
 
@@ -51,10 +55,13 @@ class Catalog:
         return spec
 
     def of_type(self, adapter_type: str | None) -> list[AdapterSpec]:
-        """The specs of one type, or all where None. Raises UnknownAdapter for a type that no installed adapter has."""
+        """The specs of one type, or all where None.
+
+        Of a type that has a contract here there may be none. Raises UnknownAdapter for another that none is of.
+        """
         if adapter_type is None:
             return list(self)
-        if adapter_type not in self.types:
+        if adapter_type not in self.types | TYPES:
             types = ", ".join(sorted(self.types)) or "none"
             raise UnknownAdapter(
                 f"No installed adapter is of type {adapter_type[:100]!r}.", hint=f"Installed types: {types}."

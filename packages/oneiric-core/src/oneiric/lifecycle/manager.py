@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar, cast, overload
 from oneiric.adapters.base import Adapter, Health
 from oneiric.config import ConfigStore, schemes_of
 from oneiric.discovery import Catalog, discover
-from oneiric.errors import ConfigError, DeadlineExceeded, InitFailed, OneiricError
+from oneiric.errors import ConfigError, DeadlineExceeded, InitFailed, NotInitialized, OneiricError
 from oneiric.lifecycle.building import build
 from oneiric.lifecycle.deadline import Cancelled, DeadlinePassed, within
 from oneiric.lifecycle.observers import Observers
@@ -50,8 +50,11 @@ class AdapterManager:
         self.init_timeout = init_timeout
         self.health_timeout = health_timeout
         self.cleanup_timeout = cleanup_timeout
+        self._is_closed = False
         self._observers = Observers(self.catalog.hooks)
         self._ready: dict[str, Adapter] = {}  # in the order of their init
+        self._leaving: dict[str, Adapter] = {}
+        """Those whose cleanup has begun and not ended; one that was cancelled is for the next to finish."""
         self._states: dict[str, State] = {}
         self._errors: dict[str, OneiricError] = {}  # of the last attempt to start an instance, where it failed
         self._locks: dict[str, asyncio.Lock] = {}
@@ -67,11 +70,13 @@ class AdapterManager:
         return cls(ConfigStore.load(path, overrides=overrides))
 
     async def __aenter__(self) -> Self:
+        self._is_closed = False
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
+        self._is_closed = True
         await self.cleanup()
 
     @overload
@@ -87,6 +92,9 @@ class AdapterManager:
         wait for one attempt share its outcome; a call after a failed one tries again.
         """
         adapter = self._ready.get(name)
+        if adapter is None and self._is_closed:
+            hint = "Use it inside `async with`, or make another AdapterManager."
+            raise NotInitialized(f"`{name}` is asked for after its AdapterManager was left.", adapter=name, hint=hint)
         if adapter is None:
             adapter = await self._start_once(self.config[name])
         expected = cast("type[Adapter]", contract)
@@ -124,11 +132,16 @@ class AdapterManager:
 
         One that another task is just initialising is waited for, and cleaned up after the others.
         """
-        while names := [name for name, lock in self._locks.items() if lock.locked()] + list(self._ready):
+        while names := [*self._locked(), *self._ready, *self._leaving]:
             name = names[-1]
             async with self._locks[name]:
                 if name in self._ready:
-                    await self._stop(name, self._ready.pop(name))
+                    self._leaving[name] = self._ready.pop(name)
+                if name in self._leaving:
+                    await self._stop(name, self._leaving[name])
+
+    def _locked(self) -> list[str]:
+        return [name for name, lock in self._locks.items() if lock.locked()]
 
     async def _start_once(self, instance: Instance) -> Adapter:
         name = instance.name
@@ -137,6 +150,8 @@ class AdapterManager:
             adapter = self._ready.get(name)
             if adapter is not None:
                 return adapter
+            if name in self._leaving:  # the cleanup before was cut off
+                await self._stop(name, self._leaving[name])
             error = self._errors.get(name)
             if error is not None and error is not earlier:  # of the attempt that this call has waited for
                 raise error.with_traceback(None)
@@ -178,6 +193,7 @@ class AdapterManager:
     async def _stop(self, name: str, adapter: Adapter) -> None:
         """Clean one adapter up; what goes wrong is logged, by the error's class, as its message may hold a secret."""
         self._states[name] = State.CLEANING_UP
+        self._leaving[name] = adapter
         failure: Exception | None = None
         try:
             await self._tell("cleaning_up", name)
@@ -189,8 +205,8 @@ class AdapterManager:
         except Exception as error:  # noqa: BLE001 - one's cleanup must not keep another from its own
             _log.error("The cleanup of %s raised %s.", name, _kind(error))
             failure = error
-        finally:
-            self._states[name] = State.STOPPED
+        del self._leaving[name]
+        self._states[name] = State.STOPPED
         await self._tell("cleaned_up", name, error=failure)
 
     async def _tell(self, event: str, name: str, **facts: Any) -> None:
