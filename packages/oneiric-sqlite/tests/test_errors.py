@@ -155,6 +155,22 @@ async def test_a_path_that_can_t_be_a_database_fails_init_with_a_hint(
     await adapter.cleanup()
 
 
+@pytest.mark.parametrize(
+    ("path", "message"),
+    [("x" * 300, "File name too long"), ("~no-such-user/x.db", "home directory"), (f"{'x' * 300}/x.db", "too long")],
+)
+async def test_a_path_that_the_system_refuses_fails_init_with_a_hint(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, path: str, message: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    adapter = SqliteAdapter({"path": path})
+    with pytest.raises(ConnectionFailed, match=message) as caught:
+        await adapter.init()
+    assert caught.value.hint
+    assert not caught.value.transient
+    await adapter.cleanup()
+
+
 async def test_a_missing_directory_fails_init_and_init_works_once_it_is_there(tmp_path: Path) -> None:
     adapter = SqliteAdapter({"path": str(tmp_path / "later" / "x.db")})
     with pytest.raises(ConnectionFailed, match="does not exist"):

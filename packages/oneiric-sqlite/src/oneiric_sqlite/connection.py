@@ -6,12 +6,12 @@ import asyncio
 import sqlite3
 import time
 from contextlib import suppress
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import aiosqlite
 from oneiric.errors import ConnectionFailed
 
+from oneiric_sqlite.file import existing
 from oneiric_sqlite.settings import MEMORY
 
 if TYPE_CHECKING:
@@ -59,9 +59,16 @@ class Connection:
 
 
 async def opened(settings: SqliteSettings, *, is_reader: bool = False) -> Connection:
-    """Open and configure one connection. Raises the driver's errors, and ConnectionFailed where WAL can't be had."""
+    """Open and configure one connection; the path is absolute, and a reader never makes the file.
+
+    Raises the driver's errors, and ConnectionFailed where WAL can't be had.
+    """
     raw = aiosqlite.connect(
-        _expanded(settings.path), isolation_level=None, timeout=settings.busy_timeout, cached_statements=256
+        existing(settings.path) if is_reader else settings.path,
+        uri=is_reader,
+        isolation_level=None,
+        timeout=settings.busy_timeout,
+        cached_statements=256,
     )
     # aiosqlite's thread is not a daemon: a process that forgot cleanup() would wait for it for ever. A daemon thread
     # ends with the process, even in the middle of a write: SQLite is made to survive that.
@@ -72,10 +79,6 @@ async def opened(settings: SqliteSettings, *, is_reader: bool = False) -> Connec
     except asyncio.CancelledError:  # aiosqlite would lose a connection that opens after this, without closing it
         opening.add_done_callback(lambda done: done.cancelled() or done.exception() or raw.stop())
         raise
-
-
-def _expanded(path: str) -> str:
-    return path if path == MEMORY else str(Path(path).expanduser())
 
 
 async def _open(raw: aiosqlite.Connection, settings: SqliteSettings, is_reader: bool) -> Connection:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from oneiric.errors import ConnectionFailed, QueryError
@@ -11,6 +10,7 @@ from oneiric.errors import ConnectionFailed, QueryError
 from oneiric_sqlite import work
 from oneiric_sqlite.connection import Connection, opened
 from oneiric_sqlite.errors import CleanedUp
+from oneiric_sqlite.file import identity, located
 from oneiric_sqlite.job import Job
 from oneiric_sqlite.readers import Readers
 from oneiric_sqlite.settings import MEMORY
@@ -26,6 +26,8 @@ T = TypeVar("T")
 _GRACE = 1.0
 """Seconds that statements which are running get to finish when the adapter is cleaned up."""
 
+_MISSING = "The database's file was deleted or replaced; what is written now is lost."
+
 
 class Engine:
     """The writer, the readers (None where the database is in memory), and the streams that are open."""
@@ -36,14 +38,17 @@ class Engine:
         self.loop = loop
         self.writer = Writer(writer, loop)
         self.readers = Readers(readers, loop) if readers else None
-        self._file = _identity(settings.path) if readers else None
+        self._file = identity(settings.path) if readers else None
         self._streams: set[Readers] = set()
         self._is_closed = False
 
     @classmethod
     async def open(cls, settings: SqliteSettings) -> Self:
-        """Open every connection, the writer first: it makes the file and puts it into WAL mode."""
-        _check_file(settings.path)
+        """Open every connection, the writer first: it makes the file and puts it into WAL mode.
+
+        From here on the path in `settings` is absolute.
+        """
+        settings = settings.model_copy(update={"path": located(settings.path)})
         connections: list[Connection] = []
         try:
             connections.append(await opened(settings))
@@ -67,7 +72,12 @@ class Engine:
             lane.stop()
 
     async def open_stream(self) -> Readers:
-        """A connection of its own for a stream, however long that is: it takes none from the readers."""
+        """A connection of its own for a stream, however long that is: it takes none from the readers.
+
+        Raises ConnectionFailed where the file is no longer the one that the readers and the writer have open.
+        """
+        if self._missing_file():
+            raise ConnectionFailed(_MISSING, hint="Put it back, or clean up and init anew.", transient=False)
         connection = await opened(self.settings, is_reader=True)
         lane = Readers([connection], self.loop)
         if self._is_closed:
@@ -95,11 +105,8 @@ class Engine:
         return ""
 
     def _missing_file(self) -> str:
-        try:
-            now = _identity(self.settings.path)
-        except OSError:
-            now = None
-        return "" if now == self._file else "The database's file was deleted or replaced; what is written now is lost."
+        now = identity(self.settings.path)
+        return _MISSING if now is None or now != self._file else ""
 
     def check_not_inside(self) -> None:
         """Raise where the task that asks for the writer holds it itself, and would wait for ever."""
@@ -126,23 +133,3 @@ async def undisturbed(coroutine: Coroutine[Any, Any, T]) -> T:
 
 async def _close_all(connections: list[Connection], grace: float = 0.0) -> None:
     await asyncio.gather(*(connection.close(grace) for connection in connections))
-
-
-def _identity(path: str) -> tuple[int, int]:
-    status = Path(path).expanduser().stat()
-    return status.st_dev, status.st_ino
-
-
-def _check_file(path: str) -> None:
-    """Say what is wrong with a path more plainly than SQLite does."""
-    if path == MEMORY:
-        return
-    file = Path(path).expanduser()
-    if file.is_dir():
-        raise ConnectionFailed(
-            f"The path {path!r} is a directory.", hint="Give the path of a file in it.", transient=False
-        )
-    if not file.parent.is_dir():
-        raise ConnectionFailed(
-            f"The directory of {path!r} does not exist.", hint="Make it first, or change `path`.", transient=False
-        )
