@@ -39,4 +39,15 @@ def test_what_is_broken_is_told_and_the_others_go_on(site: Site):
     answer = json.loads(done.stdout)
     assert answer["ok"] is False
     ends = {step["adapter"]: (step["step"], step["ok"]) for step in answer["steps"]}
-    assert ends == {"orbit": ("mend", False), "shelf": ("clean up", True)}
+    assert ends == {
+        "bad": ("load the plugin", False),
+        "orbit": ("mend", False),
+        "shelf": ("clean up", True),
+    }
+
+
+def test_a_config_of_the_user_s_own_is_not_the_demo_s(site: Site):
+    (site.home / "config" / "oneiric").mkdir(parents=True)
+    (site.home / "config" / "oneiric" / "oneiric.yaml").write_text("adapters: {shelf: {no_such_key: 3}}")
+    done = site.run("-m", "oneiric", "demo", "--json", ONEIRIC_ONLY_PLUGINS="mcp,shelf")
+    assert done.returncode == 0, done.stderr

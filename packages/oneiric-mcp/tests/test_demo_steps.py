@@ -55,9 +55,10 @@ class Shelf(Adapter):
 @pytest.mark.parametrize(
     ("changes", "last", "said"),
     [
-        ({"init": "raise OSError('x')"}, "after validate a bad config", "The init of `orbit` raised OSError."),
-        ({"health": "return False"}, "after validate a bad config", "not healthy"),
-        ({"health": "raise OSError"}, "after validate a bad config", "Its health check raised OSError."),
+        ({"init": "raise OSError('x')"}, "test", "The init of `orbit` raised OSError."),
+        ({"health": "return False"}, "test", "not healthy"),
+        ({"health": "raise OSError"}, "test", "Its health check raised OSError."),
+        ({"init": "raise SystemExit(9)"}, "test", "It raised SystemExit."),
     ],
 )
 async def test_the_first_step_that_fails_is_the_last(site: Site, changes: dict[str, str], last: str, said: str):

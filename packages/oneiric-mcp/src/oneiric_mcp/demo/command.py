@@ -41,7 +41,7 @@ async def _run(folder: Path, *, is_quiet: bool) -> list[Step]:
     from fastmcp import Client
     from fastmcp.client.transports import StdioTransport
 
-    from oneiric_mcp.demo.steps import discover_adapters, walk
+    from oneiric_mcp.demo.steps import Step, discover_adapters, walk
 
     catalog = discover()
     transport = StdioTransport(
@@ -51,7 +51,9 @@ async def _run(folder: Path, *, is_quiet: bool) -> list[Step]:
         cwd=str(folder),
         keep_alive=False,  # otherwise the child outlives an error in here, and the end of the process waits for it
     )
-    steps: list[Step] = []
+    steps = [
+        Step(plugin.name, "load the plugin", False, plugin.reason or plugin.status, 0.0) for plugin in catalog.troubled
+    ]
     with console.status("Starting the MCP server over stdio …") as status:
         async with asyncio.timeout(_DEADLINE), Client(transport) as client:
             if not is_quiet:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from fastmcp.exceptions import ToolError
 from oneiric.adapters.database import DatabaseAdapter
-from oneiric.config import ConfigStore
+from oneiric.config import ConfigStore, Instance
 from oneiric.diagnostics import check_connection
 from oneiric.errors import OneiricError
 from oneiric.inspection import AdapterInfo, AdapterSummary, ConfigValidation
@@ -46,6 +48,25 @@ class _Stopwatch:
         return Step(self.adapter, name, ok, detail, ms)
 
 
+LIFE = (
+    "discover",
+    "explain",
+    "validate",
+    "validate a bad config",
+    "test",
+    "initialise",
+    "use",
+    "check health",
+    "clean up",
+)
+"""The steps of one adapter, in order."""
+
+
+def _next(step: str) -> str:
+    """The step that failed, from the last that did not."""
+    return LIFE[min(LIFE.index(step) + 1, len(LIFE) - 1)]
+
+
 class DemoFailed(Exception):
     """An answer that is not what it should be."""
 
@@ -59,16 +80,20 @@ async def discover_adapters(client: Client[Any]) -> list[AdapterSummary]:
 async def walk(client: Client[Any], catalog: Catalog, adapter: AdapterSummary) -> AsyncIterator[Step]:
     """Take one adapter through its whole life; the first step that fails is the last."""
     watch = _Stopwatch(adapter.name)
-    yield watch.step("discover", f"{adapter.type}, {adapter.status}", ok=adapter.error is None)
+    yield watch.step(LIFE[0], f"{adapter.type}, {adapter.status}", ok=adapter.error is None)
     if adapter.error:
         yield watch.step("mend", adapter.error, ok=False)
         return
-    step = "explain"
+    step = LIFE[0]
     try:
         async for step, detail in _life(client, catalog, adapter):
             yield watch.step(step, detail)
-    except (OneiricError, DemoFailed, AssertionError) as error:
-        yield watch.step(f"after {step}", str(error), ok=False)
+    except (OneiricError, DemoFailed, AssertionError, ToolError) as error:
+        yield watch.step(_next(step), str(error), ok=False)
+    except (KeyboardInterrupt, GeneratorExit, asyncio.CancelledError):
+        raise
+    except BaseException as error:  # noqa: BLE001 - an adapter's own mistake, which is not to hide the other adapters
+        yield watch.step(_next(step), f"It raised {type(error).__name__}.", ok=False)
 
 
 async def _life(client: Client[Any], catalog: Catalog, adapter: AdapterSummary) -> AsyncIterator[tuple[str, str]]:
@@ -81,7 +106,7 @@ async def _life(client: Client[Any], catalog: Catalog, adapter: AdapterSummary) 
     if not tested.success:
         raise DemoFailed(tested.error or "The connection test failed.")
     yield "test", f"connected and answered in {tested.latency_ms:.0f} ms"
-    config = ConfigStore.load(overrides={name: {"adapter": name, **info.example_config}}, environ={})
+    config = ConfigStore({name: Instance(name, name, info.example_config)})  # the example's alone: no file, no variable
     async with AdapterManager(config, catalog) as adapters:
         instance = await adapters.get(name)
         yield "initialise", f"{type(instance).__name__} is {adapters.state(name)}"
