@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 import threading
-from contextlib import suppress
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from oneiric.errors import ConnectionFailed, DeadlineExceeded, NotInitialized, OneiricError
+from oneiric.errors import ConnectionFailed, DeadlineExceeded, NotInitialized, OneiricError, Unsupported
 from oneiric_sqlite import SqliteAdapter, SqliteSettings
 from oneiric_sqlite.connection import opened
 
@@ -78,6 +78,116 @@ def test_an_adapter_lives_again_in_another_event_loop(path: str) -> None:
 
     for _ in range(3):
         asyncio.run(use())
+
+
+def count(path: str) -> int:
+    with closing(sqlite3.connect(path)) as connection:
+        return int(connection.execute("SELECT count(*) FROM t").fetchone()[0])
+
+
+async def begin(db: SqliteAdapter) -> None:
+    async with db.transaction():
+        pass
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda db: db.execute("INSERT INTO t(v) VALUES (1)"),
+        lambda db: db.fetch_all("SELECT 1"),
+        lambda db: db.insert_many("t", ["v"], [(1,)]),
+        begin,
+        lambda db: anext(db.stream("SELECT 1")),
+    ],
+)
+def test_a_call_in_another_event_loop_says_what_to_call_and_does_nothing(path: str, call: Any) -> None:
+    db = SqliteAdapter({"path": path})
+    db.name = "orders"
+
+    async def first() -> None:
+        await db.init()
+        await db.execute("CREATE TABLE t (id INTEGER PRIMARY KEY, v)")
+
+    async def second() -> None:
+        with pytest.raises(NotInitialized, match="another event loop") as caught:
+            await call(db)
+        assert caught.value.adapter == "orders"
+        assert "init()" in str(caught.value.hint)
+        health = await db.health()
+        assert not health
+        assert "another event loop" in health.detail
+        await db.cleanup()
+
+    before = threads()
+    asyncio.run(first())
+    asyncio.run(second())
+    assert (threads(), descriptors(path), count(path)) == (before, 0, 0)
+
+
+async def test_a_transaction_s_handle_in_another_event_loop_does_nothing(db: SqliteAdapter) -> None:
+    async with db.transaction() as tx:
+
+        async def foreign() -> None:
+            with pytest.raises(NotInitialized):
+                await tx.execute("INSERT INTO t(v) VALUES (1)")
+
+        await asyncio.to_thread(asyncio.run, foreign())
+    assert await db.fetch_value("SELECT count(*) FROM t") == 0
+
+
+@pytest.mark.parametrize("is_in_memory", [False, True])
+def test_init_in_another_event_loop_closes_what_the_first_left_and_opens_anew(
+    path: str, is_in_memory: bool, endless: str, endless_write: str
+) -> None:
+    db = SqliteAdapter({"path": ":memory:" if is_in_memory else path, "readers": 1})
+    left: list[Any] = []
+
+    async def first() -> None:
+        await db.init()
+        await db.execute("CREATE TABLE IF NOT EXISTS t (id INTEGER PRIMARY KEY, v)")
+        calls = (db.fetch_all(endless), db.fetch_all("SELECT 1"), db.execute(endless_write), db.execute("SELECT 1"))
+        left.extend(asyncio.ensure_future(call) for call in calls)
+        await asyncio.sleep(0.02)
+
+    async def second() -> None:
+        await asyncio.gather(*(db.init() for _ in range(3)))
+        await db.execute("CREATE TABLE IF NOT EXISTS t (id INTEGER PRIMARY KEY, v)")
+        assert await db.execute("INSERT INTO t(v) VALUES (1)") == 1
+        assert await db.fetch_value("SELECT count(*) FROM t") == 1
+        assert await db.health()
+        await db.cleanup()
+
+    before = threads()
+    loop = asyncio.new_event_loop()
+    loop.run_until_complete(first())
+    for task in left:  # nobody tells them: their loop is gone, as after an error that nobody caught
+        task._log_destroy_pending = False
+    loop.close()
+    asyncio.run(second())
+    assert (threads(), descriptors(path)) == (before, 0)
+
+
+def test_what_waits_in_a_loop_that_stands_still_is_refused_there_once_it_runs_again(path: str, endless: str) -> None:
+    db = SqliteAdapter({"path": path, "readers": 1})
+    loop = asyncio.new_event_loop()
+
+    async def wait() -> list[asyncio.Future[Any]]:
+        await db.init()
+        tasks = [asyncio.ensure_future(db.fetch_all(sql)) for sql in (endless, "SELECT 1")]
+        await asyncio.sleep(0.02)
+        return tasks
+
+    tasks = loop.run_until_complete(wait())
+    asyncio.run(db.cleanup())
+    outcomes = loop.run_until_complete(asyncio.wait_for(asyncio.gather(*tasks, return_exceptions=True), 10))
+    assert [type(outcome) for outcome in outcomes] == [ConnectionFailed, ConnectionFailed]
+    loop.close()
+
+
+async def test_init_beside_another_event_loop_that_runs_is_refused(db: SqliteAdapter) -> None:
+    with pytest.raises(Unsupported, match="another event loop"):
+        await asyncio.to_thread(asyncio.run, db.init())
+    assert await db.fetch_value("SELECT 1") == 1
 
 
 async def test_after_everything_no_thread_and_no_file_is_left(path: str, endless: str) -> None:

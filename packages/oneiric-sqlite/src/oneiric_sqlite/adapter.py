@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from oneiric.adapters.base import Health
 from oneiric.adapters.database import DatabaseAdapter
-from oneiric.errors import QueryError
+from oneiric.errors import QueryError, Unsupported
 
 from oneiric_sqlite import work
-from oneiric_sqlite.engine import Engine, undisturbed
-from oneiric_sqlite.errors import translated
+from oneiric_sqlite.cancellation import undisturbed
+from oneiric_sqlite.engine import Engine
+from oneiric_sqlite.errors import OtherLoop, translated
 from oneiric_sqlite.job import Job, Mode
 from oneiric_sqlite.rows import given
 from oneiric_sqlite.session import Session
@@ -46,8 +47,12 @@ class SqliteAdapter(Session, DatabaseAdapter):
     _opening: tuple[asyncio.AbstractEventLoop, asyncio.Lock] | None = None
 
     async def init(self) -> None:
-        """Open the file (made where there is none) and its connections."""
+        """Open the file (made where there is none) and its connections.
+
+        What another event loop left open is closed first; Unsupported where that loop is still running.
+        """
         async with self._lock():
+            await self._close_what_is_left()
             if self._engine is None:
                 self._engine = await self._translated(self._open)
 
@@ -75,7 +80,9 @@ class SqliteAdapter(Session, DatabaseAdapter):
     @property
     def raw(self) -> aiosqlite.Connection:
         """The writer's own `aiosqlite.Connection`; while you use it, nothing else should write."""
-        return self._ready().writer.connection.raw
+        if self._engine is None:
+            raise self.not_initialized()
+        return self._engine.writer.connection.raw
 
     async def stream(
         self, sql: str, /, *values: Any, batch_size: int = 1000, timeout: float | None = None
@@ -136,6 +143,8 @@ class SqliteAdapter(Session, DatabaseAdapter):
     def _ready(self) -> Engine:
         if self._engine is None:
             raise self.not_initialized()
+        if self._engine.loop is not asyncio.get_running_loop():
+            raise translated(OtherLoop(), self.name)
         return self._engine
 
     def _timeout(self, timeout: float | None) -> float:
@@ -147,6 +156,20 @@ class SqliteAdapter(Session, DatabaseAdapter):
         if self._opening is None or self._opening[0] is not loop:
             self._opening = (loop, asyncio.Lock())
         return self._opening[1]
+
+    async def _close_what_is_left(self) -> None:
+        """Close what was opened in an event loop that is over."""
+        engine = self._engine
+        if engine is None or engine.loop is asyncio.get_running_loop():
+            return
+        if engine.loop.is_running():
+            raise Unsupported(
+                "The adapter is in use in another event loop, which is running.",
+                adapter=self.name,
+                hint="Use one adapter for each event loop, or `cleanup()` in the other first.",
+            )
+        self._engine = None
+        await undisturbed(engine.close())
 
     async def _open(self) -> Engine:
         async with asyncio.timeout(self.settings.timeout):

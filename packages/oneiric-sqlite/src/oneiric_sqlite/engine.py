@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any, Self, TypeVar
+from typing import TYPE_CHECKING, Self
 
 from oneiric.errors import ConnectionFailed, QueryError
 
 from oneiric_sqlite import work
+from oneiric_sqlite.cancellation import undisturbed
 from oneiric_sqlite.connection import Connection, opened
-from oneiric_sqlite.errors import CleanedUp
+from oneiric_sqlite.errors import CleanedUp, OtherLoop
 from oneiric_sqlite.file import identity, located
 from oneiric_sqlite.job import Job
 from oneiric_sqlite.readers import Readers
@@ -17,11 +18,7 @@ from oneiric_sqlite.settings import MEMORY
 from oneiric_sqlite.writer import Writer
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine
-
     from oneiric_sqlite.settings import SqliteSettings
-
-T = TypeVar("T")
 
 _GRACE = 1.0
 """Seconds that statements which are running get to finish when the adapter is cleaned up."""
@@ -61,7 +58,10 @@ class Engine:
         return cls(settings, connections[0], connections[1:])
 
     async def close(self) -> None:
-        """Close everything: what waits is refused, what runs gets a second to finish; the writer comes last."""
+        """Close everything: what waits is refused, what runs gets a second to finish; the writer comes last.
+
+        Works from any event loop, and touches nothing of the one it was opened in: that may be closed.
+        """
         self._is_closed = True
         lanes = [lane for lane in (self.readers, *self._streams) if lane is not None]
         for lane in (self.writer, *lanes):
@@ -94,10 +94,11 @@ class Engine:
         lane.stop()
 
     async def ask(self) -> str:
-        """What is wrong with the database now; empty where nothing is.
+        """What is wrong with the database now; empty where nothing is. Raises OtherLoop, and what a read raises.
 
         In memory it asks past the queue, in which a transaction of somebody's may stand: that is no illness.
         """
+        self.check_loop()
         if self.readers is not None:
             await self.readers.call(Job(work.fetch_value, ("SELECT count(*) FROM sqlite_schema", ())), 3600.0)
             return self._missing_file()
@@ -108,6 +109,11 @@ class Engine:
         now = identity(self.settings.path)
         return _MISSING if now is None or now != self._file else ""
 
+    def check_loop(self) -> None:
+        """Raise OtherLoop where this isn't the event loop that it was opened in."""
+        if self.loop is not asyncio.get_running_loop():
+            raise OtherLoop
+
     def check_not_inside(self) -> None:
         """Raise where the task that asks for the writer holds it itself, and would wait for ever."""
         if self.writer.owner is not None and self.writer.owner is asyncio.current_task():
@@ -115,20 +121,6 @@ class Engine:
                 "This task is inside its own transaction, and this call would wait for that to end.",
                 hint="Call it on the transaction's handle, not on the adapter.",
             )
-
-
-async def undisturbed(coroutine: Coroutine[Any, Any, T]) -> T:
-    """Await something to its end, however often the task is cancelled meanwhile; then let the cancellation go on."""
-    task = asyncio.ensure_future(coroutine)
-    cancelled: asyncio.CancelledError | None = None
-    while not task.done():
-        try:
-            await asyncio.wait({task})
-        except asyncio.CancelledError as error:
-            cancelled = error
-    if cancelled is not None:
-        raise cancelled
-    return task.result()
 
 
 async def _close_all(connections: list[Connection], grace: float = 0.0) -> None:

@@ -9,6 +9,7 @@ from oneiric.errors import (
     ConnectionFailed,
     ConstraintViolation,
     DeadlineExceeded,
+    NotInitialized,
     OneiricError,
     QueryError,
     TransactionClosed,
@@ -47,6 +48,10 @@ class CleanedUp(Exception):
     """The adapter was cleaned up before the call could be done."""
 
 
+class OtherLoop(Exception):
+    """The call came in another event loop than the one that `init()` ran in."""
+
+
 class CallersOwn(Exception):
     """An iterable of rows that the caller gave has raised: the cause, which goes back to the caller as it is."""
 
@@ -77,6 +82,11 @@ def _translated(error: BaseException) -> OneiricError | None:
         )
     if isinstance(error, CleanedUp):
         return ConnectionFailed("The adapter was cleaned up before this call was done.", transient=False)
+    if isinstance(error, OtherLoop):
+        return NotInitialized(
+            "The adapter was initialised in another event loop.",
+            hint="Call `await adapter.init()` in this one; better, `cleanup()` in the other first.",
+        )
     if isinstance(error, TimeoutError):
         return DeadlineExceeded("The database didn't open in time.")
     if isinstance(error, _OF_BINDING):

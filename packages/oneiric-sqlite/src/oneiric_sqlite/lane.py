@@ -5,15 +5,19 @@ from __future__ import annotations
 import asyncio
 import threading
 from abc import ABC, abstractmethod
+from asyncio import get_running_loop
 from collections import deque
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from oneiric.errors import DeadlineExceeded
 
 from oneiric_sqlite.deadlines import Deadlines
-from oneiric_sqlite.errors import CleanedUp
+from oneiric_sqlite.errors import CleanedUp, OtherLoop
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from oneiric_sqlite.connection import Connection
     from oneiric_sqlite.job import Job
 
@@ -53,11 +57,16 @@ class Lane(ABC):
         """
 
     async def call(self, job: Job, timeout: float) -> Any:
-        """Run a job; its value, or its error raised. Past the timeout: DeadlineExceeded, and it is interrupted."""
+        """Run a job; its value, or its error raised. Past the timeout: DeadlineExceeded, and it is interrupted.
+
+        Raises OtherLoop where this isn't the lane's event loop, before anything is done.
+        """
+        if get_running_loop() is not self._loop:
+            raise OtherLoop
         future = job.future = self._loop.create_future()
-        self._enter(job)
         self._deadlines.add(job, timeout)
         try:
+            self._enter(job)
             error = await future
         except asyncio.CancelledError:
             self.abandon(job)
@@ -74,6 +83,8 @@ class Lane(ABC):
 
     async def finish(self, job: Job, timeout: float) -> Any:
         """As `call`, but what has been begun is done: cancelling waits for the job's end, and does not interrupt it."""
+        if get_running_loop() is not self._loop:
+            raise OtherLoop
         future = job.future = self._loop.create_future()
         self._enter(job)
         timer = self._loop.call_later(timeout, self._resolve, job, _too_late(timeout))
@@ -100,16 +111,27 @@ class Lane(ABC):
             self._interrupt(job)
 
     def close(self) -> None:
-        """Refuse what comes, and whatever is waiting; what is running goes on."""
+        """Refuse what comes, and whatever is waiting; what is running goes on. Works from any event loop."""
         with self._lock:
             self._is_closed = True
             waiting = self._waiting()
-        for job in waiting:
-            self._resolve(job, CleanedUp())
+        self._at_home(self._refuse, waiting)
 
     def stop(self) -> None:
         """Let go of the event loop, once the connections are closed."""
-        self._deadlines.stop()
+        self._at_home(self._deadlines.stop)
+
+    def _at_home(self, work: Callable[..., None], *arguments: Any) -> None:
+        """Do something in the lane's own event loop, at once where this is it; where it is closed, nobody waits for it."""
+        if get_running_loop() is self._loop:
+            work(*arguments)
+            return
+        with suppress(RuntimeError):
+            self._loop.call_soon_threadsafe(work, *arguments)
+
+    def _refuse(self, jobs: list[Job]) -> None:
+        for job in jobs:
+            self._resolve(job, CleanedUp())
 
     def _waiting(self) -> list[Job]:
         """Take every job that has not begun out of the lane; called under the lock."""
@@ -140,8 +162,12 @@ class Lane(ABC):
 
     def _send(self) -> None:
         """In the thread: have the event loop hand out what is done."""
-        if self._outbox:
+        if not self._outbox:
+            return
+        try:
             self._loop.call_soon_threadsafe(self._deliver)
+        except RuntimeError:  # the event loop is closed: nobody waits any more
+            self._outbox.clear()
 
     def _deliver(self) -> None:
         while self._outbox:
