@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
+import threading
 import time
 from contextlib import suppress
 from typing import TYPE_CHECKING
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING
 import aiosqlite
 from oneiric.errors import ConnectionFailed
 
+from oneiric_sqlite.cancellation import undisturbed
 from oneiric_sqlite.file import existing
 from oneiric_sqlite.settings import MEMORY
 
@@ -61,27 +63,39 @@ class Connection:
 async def opened(settings: SqliteSettings, *, is_reader: bool = False) -> Connection:
     """Open and configure one connection; the path is absolute, and a reader never makes the file.
 
-    Raises the driver's errors, and ConnectionFailed where WAL can't be had.
+    Raises the driver's errors, and ConnectionFailed where WAL can't be had. Cancelled, it waits until the driver is done
+    with it, so that nothing is left that would open later.
     """
     raw = aiosqlite.connect(
         existing(settings.path) if is_reader else settings.path,
         uri=is_reader,
         isolation_level=None,
-        timeout=settings.busy_timeout,
+        timeout=0.0,  # until it is configured, waiting for a lock is ours, as nothing can end SQLite's own
         cached_statements=256,
     )
     # aiosqlite's thread is not a daemon: a process that forgot cleanup() would wait for it for ever. A daemon thread
     # ends with the process, even in the middle of a write: SQLite is made to survive that.
     raw._thread.daemon = True  # noqa: SLF001
-    opening = asyncio.ensure_future(_open(raw, settings, is_reader))
+    is_unwanted = threading.Event()
+    opening = asyncio.ensure_future(_open(raw, lambda database: _configure(database, settings, is_reader, is_unwanted)))
     try:
         return await asyncio.shield(opening)
     except asyncio.CancelledError:  # aiosqlite would lose a connection that opens after this, without closing it
-        opening.add_done_callback(lambda done: done.cancelled() or done.exception() or raw.stop())
+        is_unwanted.set()
+        await undisturbed(_close_once_open(opening))
         raise
 
 
-async def _open(raw: aiosqlite.Connection, settings: SqliteSettings, is_reader: bool) -> Connection:
+async def _close_once_open(opening: asyncio.Future[Connection]) -> None:
+    """Close a connection that nobody wants any more; one whose disk hangs is left to close itself."""
+    await asyncio.wait({opening}, timeout=_CLOSE_WITHIN)
+    if not opening.done():
+        opening.add_done_callback(lambda done: done.cancelled() or done.exception() or done.result().raw.stop())
+    elif not opening.cancelled() and opening.exception() is None:
+        await opening.result().close(_CLOSE_WITHIN)
+
+
+async def _open(raw: aiosqlite.Connection, configure: Callable[[sqlite3.Connection], None]) -> Connection:
     try:
         await raw
     except BaseException:
@@ -90,7 +104,7 @@ async def _open(raw: aiosqlite.Connection, settings: SqliteSettings, is_reader: 
     database = raw._conn  # noqa: SLF001
     try:
         # the only way to run something in its thread
-        await raw._execute(_configure, database, settings, is_reader)  # type: ignore[no-untyped-call]  # noqa: SLF001
+        await raw._execute(configure, database)  # type: ignore[no-untyped-call]  # noqa: SLF001
     except BaseException:
         await raw.close()
         _join(raw)
@@ -103,10 +117,28 @@ def _join(raw: aiosqlite.Connection) -> None:
     raw._thread.join(_CLOSE_WITHIN)  # noqa: SLF001
 
 
-def _configure(database: sqlite3.Connection, settings: SqliteSettings, is_reader: bool) -> None:
+def _configure(
+    database: sqlite3.Connection, settings: SqliteSettings, is_reader: bool, is_unwanted: threading.Event
+) -> None:
+    """Set everything, in the thread. It waits for another process's lock here: SQLite does so for some of it only."""
+    give_up = time.monotonic() + settings.busy_timeout
+    while True:
+        try:
+            _set(database, settings, is_reader)
+        except sqlite3.OperationalError as error:
+            is_over = is_unwanted.is_set() or time.monotonic() >= give_up
+            if is_over or error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY:
+                raise
+            is_unwanted.wait(_PAUSE)
+        else:
+            break
+    database.execute(f"PRAGMA busy_timeout = {int(settings.busy_timeout * 1000)}").close()
+
+
+def _set(database: sqlite3.Connection, settings: SqliteSettings, is_reader: bool) -> None:
     database.row_factory = sqlite3.Row
     if settings.path != MEMORY and not is_reader:
-        mode = _switch_to_wal(database, settings.busy_timeout)
+        mode = database.execute("PRAGMA journal_mode = WAL").fetchone()[0]
         if mode != "wal":
             raise ConnectionFailed(
                 f"The database can't be put into WAL mode; it stays in `{mode}`.",
@@ -118,15 +150,3 @@ def _configure(database: sqlite3.Connection, settings: SqliteSettings, is_reader
     if is_reader:
         database.execute("PRAGMA query_only = ON")
         database.execute("SELECT 1 FROM sqlite_schema").close()
-
-
-def _switch_to_wal(database: sqlite3.Connection, busy_timeout: float) -> object:
-    """The mode afterwards. SQLite doesn't wait here where another process is switching too, so this does."""
-    give_up = time.monotonic() + busy_timeout
-    while True:
-        try:
-            return database.execute("PRAGMA journal_mode = WAL").fetchone()[0]
-        except sqlite3.OperationalError as error:
-            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() >= give_up:
-                raise
-        time.sleep(_PAUSE)
