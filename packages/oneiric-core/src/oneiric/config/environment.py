@@ -39,7 +39,10 @@ class _Source(EnvSettingsSource):
         """Read JSON objects and arrays only: `123456` is a password as well as a number."""
         if value[:1] not in ("{", "["):
             raise ValueError("not an object or array")
-        return super().decode_complex_value(field_name, field, value)
+        try:
+            return super().decode_complex_value(field_name, field, value)
+        except RecursionError:
+            raise ValueError("nested too deeply") from None
 
     def _load_env_vars(self) -> Mapping[str, str | None]:
         return self._environ
@@ -53,7 +56,7 @@ def read_environment(environ: Mapping[str, str]) -> dict[str, dict[str, Any]]:
     """
     try:
         adapters = _Source(environ)().get("adapters", {})
-    except (SettingsError, RecursionError):  # JSON that is wrong, or nested too deeply
+    except SettingsError:
         adapters = None
     if not isinstance(adapters, dict):
         raise ConfigError(
