@@ -137,3 +137,17 @@ async def test_inserting_does_not_block_the_event_loop(db: SqliteAdapter) -> Non
     await db.insert_many("t", ["id", "v"], ((n, "x" * 100) for n in range(50_000)))
     ticking.cancel()
     assert ticks > 10
+
+
+@pytest.mark.parametrize("make", [list, tuple, iter])
+@pytest.mark.parametrize("row", ["xy", b"xy"])
+async def test_a_string_is_no_row(either: SqliteAdapter, make: Any, row: Any) -> None:
+    either.name = "orders"
+    for call in (
+        lambda: either.insert_many("t", ["id", "v"], make([row])),
+        lambda: either.execute_many("INSERT INTO t(v, id) VALUES ($2, $1)", make([row])),
+    ):
+        with pytest.raises(QueryError, match="A row is a sequence of values") as caught:
+            await call()
+        assert caught.value.adapter == "orders"
+    assert await either.fetch_value("SELECT count(*) FROM t") == 0

@@ -57,7 +57,11 @@ class SqliteAdapter(Session, DatabaseAdapter):
                 self._engine = await self._translated(self._open)
 
     async def health(self) -> Health:
-        """Whether a query is answered, and the file is still the one that was opened."""
+        """Whether a reader answers a query, and the file is still the one that was opened.
+
+        Nothing is asked of the writer, which a long transaction may hold: one that hangs shows in its callers' deadlines.
+        Where all readers are busy for five seconds (or `timeout`, where that is less), the answer is no.
+        """
         engine = self._engine
         if engine is None:
             return Health(False, "Not initialised.")
