@@ -144,3 +144,12 @@ async def test_nobody_is_told_of_an_adapter_that_is_not_installed(monkeypatch: p
         await adapters.get("gone")
     assert recorder.seen == []
     assert not isinstance(adapters._errors["gone"], InitFailed)
+
+
+async def test_an_instance_of_no_installed_adapter_is_named_and_told_what_to_say(monkeypatch: pytest.MonkeyPatch):
+    adapters = manager(monkeypatch)
+    adapters.config = ConfigStore.load(overrides={"orders": {}, "other": {"adapter": "wathced"}}, environ={})
+    with pytest.raises(LookupError, match=r"The instance `orders` has no adapter: .* Say which it is: `adapter: …`"):
+        await adapters.get("orders")
+    with pytest.raises(LookupError, match=r"The instance `other` has no adapter: .* Did you mean `watched`"):
+        await adapters.get("other")

@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from oneiric.cli.output import JsonOption, console, print_json, print_table
-from oneiric.config import ConfigStore, explain, problems_of, schemes_of
+from oneiric.config import ConfigStore, explain, problems_of, schemes_of, spec_of
 from oneiric.discovery import discover
 
 ConfigOption = Annotated[Path | None, typer.Option("--config", help="The config file; otherwise it is looked for.")]
@@ -27,7 +27,7 @@ def explain_instance(
     """
     catalog, store = discover(), ConfigStore.load(config)
     configured = store[instance]
-    spec = catalog[configured.adapter]
+    spec = spec_of(configured, catalog)
     explained = explain(configured, spec.settings)
     problems = problems_of(spec.settings, configured.values, schemes_of(catalog.hooks, store.variables))
     if json:

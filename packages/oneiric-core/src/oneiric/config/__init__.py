@@ -5,7 +5,7 @@ from oneiric.config.environment import dotenv_of
 from oneiric.config.explanation import ExplainedValue, explain
 from oneiric.config.layers import LayerName, Source
 from oneiric.config.references import Resolver, has_references, resolved, schemes_of
-from oneiric.config.store import ConfigStore, Instance
+from oneiric.config.store import ConfigStore, Instance, spec_of
 from oneiric.config.yaml_file import FILE_NAME, FILE_VARIABLE, find_file
 
 __all__ = [
@@ -24,4 +24,5 @@ __all__ = [
     "problems_of",
     "resolved",
     "schemes_of",
+    "spec_of",
 ]

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     import pathlib
     from collections.abc import Iterable, Iterator
 
+    from oneiric.discovery import Catalog
+    from oneiric.spec import AdapterSpec
+
 
 @dataclass(frozen=True, slots=True)
 class Instance:
@@ -31,6 +34,16 @@ class Instance:
     """The settings as configured, not validated yet, references as they stand. May hold secrets: not for showing."""
     sources: Mapping[Path, Source] = field(default_factory=dict, repr=False)
     """Where each of the values comes from, by the keys that lead to it."""
+
+
+def spec_of(instance: Instance, catalog: Catalog) -> AdapterSpec:
+    """The spec of an instance's adapter. Raises UnknownAdapter, which names the instance, where none is installed."""
+    try:
+        return catalog[instance.adapter]
+    except UnknownAdapter as error:
+        message = f"The instance `{instance.name}` has no adapter: {error.message}"
+        hint = error.hint if ("adapter",) in instance.sources else f"Say which it is: `adapter: …`. {error.hint}"
+        raise UnknownAdapter(message, adapter=instance.name, hint=hint) from None
 
 
 class ConfigStore(Mapping[str, Instance]):

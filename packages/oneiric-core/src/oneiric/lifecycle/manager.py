@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Self, TypeVar, cast, overload
 
 from oneiric.adapters.base import Adapter, Health
-from oneiric.config import ConfigStore, schemes_of
+from oneiric.config import ConfigStore, schemes_of, spec_of
 from oneiric.discovery import Catalog, discover
 from oneiric.errors import ConfigError, DeadlineExceeded, InitFailed, NotInitialized, OneiricError
 from oneiric.lifecycle.building import build
@@ -163,7 +163,7 @@ class AdapterManager:
         try:
             await self._tell("initializing", name)
             schemes = schemes_of(self.catalog.hooks, self.config.variables)
-            adapter = await build(instance, self.catalog[instance.adapter], schemes, self.init_timeout)
+            adapter = await build(instance, spec_of(instance, self.catalog), schemes, self.init_timeout)
             await self._init(name, adapter)
         except OneiricError as error:
             self._states[name], self._errors[name] = State.FAILED, error
