@@ -35,7 +35,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "suites", nargs="*", metavar="suite", help=f"one or more of {', '.join(suites())}; all, without"
     )
     parser.add_argument("--json", action="store_true", help='print {"rows": [...]} and nothing else')
-    parser.add_argument("--rounds", type=int, default=9, help=f"paired rounds a row, at least {LEAST_ROUNDS} (9)")
+    parser.add_argument("--rounds", type=int, default=15, help=f"paired rounds a row, at least {LEAST_ROUNDS} (15)")
     options = parser.parse_args(arguments)
     unknown = sorted(set(options.suites) - set(suites()))
     if unknown or options.rounds < LEAST_ROUNDS:

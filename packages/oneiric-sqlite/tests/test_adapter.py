@@ -15,7 +15,9 @@ from oneiric_sqlite import SqliteAdapter, SqliteSettings
 from oneiric_sqlite.connection import opened
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable
+
+    Until = Callable[[Callable[[], object]], Awaitable[None]]
 
 
 def descriptors(path: str) -> int:
@@ -135,9 +137,17 @@ async def test_a_transaction_s_handle_in_another_event_loop_does_nothing(db: Sql
     assert await db.fetch_value("SELECT count(*) FROM t") == 0
 
 
+def is_running(db: SqliteAdapter) -> bool:
+    """Whether a thread has taken up a statement."""
+    engine = db._engine
+    assert engine
+    connection = engine.readers.connections[0] if engine.readers else engine.writer.connection
+    return connection.current is not None
+
+
 @pytest.mark.parametrize("is_in_memory", [False, True])
 def test_init_in_another_event_loop_closes_what_the_first_left_and_opens_anew(
-    path: str, is_in_memory: bool, endless: str, endless_write: str
+    path: str, is_in_memory: bool, endless: str, endless_write: str, until: Until
 ) -> None:
     db = SqliteAdapter({"path": ":memory:" if is_in_memory else path, "readers": 1})
     left: list[Any] = []
@@ -147,7 +157,7 @@ def test_init_in_another_event_loop_closes_what_the_first_left_and_opens_anew(
         await db.execute("CREATE TABLE IF NOT EXISTS t (id INTEGER PRIMARY KEY, v)")
         calls = (db.fetch_all(endless), db.fetch_all("SELECT 1"), db.execute(endless_write), db.execute("SELECT 1"))
         left.extend(asyncio.ensure_future(call) for call in calls)
-        await asyncio.sleep(0.02)
+        await until(lambda: is_running(db))
 
     async def second() -> None:
         await asyncio.gather(*(db.init() for _ in range(3)))
@@ -167,14 +177,16 @@ def test_init_in_another_event_loop_closes_what_the_first_left_and_opens_anew(
     assert (threads(), descriptors(path)) == (before, 0)
 
 
-def test_what_waits_in_a_loop_that_stands_still_is_refused_there_once_it_runs_again(path: str, endless: str) -> None:
+def test_what_waits_in_a_loop_that_stands_still_is_refused_there_once_it_runs_again(
+    path: str, endless: str, until: Until
+) -> None:
     db = SqliteAdapter({"path": path, "readers": 1})
     loop = asyncio.new_event_loop()
 
     async def wait() -> list[asyncio.Future[Any]]:
         await db.init()
         tasks = [asyncio.ensure_future(db.fetch_all(sql)) for sql in (endless, "SELECT 1")]
-        await asyncio.sleep(0.02)
+        await until(lambda: is_running(db))
         return tasks
 
     tasks = loop.run_until_complete(wait())
