@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from pydantic_core import from_json, to_json
 
 from oneiric.config import problems_of, schemes_of
+from oneiric.validation import Problem
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -93,6 +94,9 @@ class ConfigProblem(_Model):
     """What, in a sentence that never repeats the value."""
     suggestion: str | None = None
     """The nearest right key, for a key that is not a setting."""
+
+    def __str__(self) -> str:
+        return str(Problem(self.path, self.message, self.suggestion))
 
 
 class ConfigValidation(_Model):

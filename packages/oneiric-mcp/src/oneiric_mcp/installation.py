@@ -51,7 +51,7 @@ class Installation:
         return self._config
 
     def summaries(self, adapter_type: str | None = None) -> list[AdapterSummary]:
-        """Every adapter of a type, or of all, as a listing shows it. Raises UnknownAdapter for a type there is none of."""
+        """Every adapter of a type, or of all, as a listing shows it. Raises UnknownAdapter: see `Catalog.of_type`."""
         config = self.config
         return [self._summary(spec, config) for spec in self.catalog.of_type(adapter_type)]
 

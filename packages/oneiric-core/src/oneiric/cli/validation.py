@@ -34,8 +34,7 @@ def validate_config(
         print_json(result)
     else:
         for problem in result.errors:
-            near = f" Did you mean `{problem.suggestion}`?" if problem.suggestion else ""
-            console.print(f"✗ {problem.message}{near}", style="red", markup=False, soft_wrap=True)
+            console.print(f"✗ {problem}", style="red", markup=False, soft_wrap=True)
         for warning in result.warnings:
             console.print(f"! {warning}", style="yellow", markup=False, soft_wrap=True)
         if result.valid:

@@ -42,7 +42,11 @@ def spec_of(instance: Instance, catalog: Catalog) -> AdapterSpec:
         return catalog[instance.adapter]
     except UnknownAdapter as error:
         message = f"The instance `{instance.name}` has no adapter: {error.message}"
-        hint = error.hint if ("adapter",) in instance.sources else f"Say which it is: `adapter: …`. {error.hint}"
+        hint = (
+            error.hint
+            if ("adapter",) in instance.sources
+            else f"Say which it is: `adapter: …`. {error.hint or ''}".rstrip()
+        )
         raise UnknownAdapter(message, adapter=instance.name, hint=hint) from None
 
 

@@ -131,9 +131,7 @@ async def _validate_bad(client: Client[Any], info: AdapterInfo) -> str:
     result = await _validate(client, info.name, spoiled(info.example_config, info.settings_schema))
     if result.valid:
         raise DemoFailed("a spoiled config passes as valid")
-    return "refused: " + " ".join(
-        error.message + (f" Did you mean `{error.suggestion}`?" if error.suggestion else "") for error in result.errors
-    )
+    return "refused: " + " ".join(map(str, result.errors))
 
 
 async def _validate(client: Client[Any], name: str, config: Mapping[str, Any]) -> ConfigValidation:
