@@ -3,7 +3,8 @@
 ```
 OneiricError
 ├── ConfigError (ValueError)             a config file or value is wrong: `.problems` has each one
-│   └── UnresolvedReference              a `{$env: …}` or `{$file: …}` has nothing behind it
+│   ├── UnresolvedReference              a `{$env: …}` or `{$file: …}` has nothing behind it
+│   └── ConfigChanged                    the config file is no longer what the plan was made from
 ├── DiscoveryError
 │   ├── InvalidSpec (ValueError)         a plugin declares an AdapterSpec that can't be
 │   ├── UnknownAdapter (LookupError)     no installed plugin (or no configured instance) has that name
@@ -13,6 +14,8 @@ OneiricError
 ├── DeadlineExceeded (TimeoutError)      a wait reached its deadline
 ├── Unsupported (NotImplementedError)    the backend, or this adapter, can't do that
 ├── ConnectionFailed (ConnectionError)   the backend can't be reached or went away
+├── AuthenticationFailed (PermissionError) the backend was reached, and refuses the credentials
+├── TargetRefused (PermissionError)      a host or file that must not be reached from here
 └── DatabaseError
     ├── QueryError (ValueError)          the statement or its values are wrong
     ├── ConstraintViolation (ValueError) the data breaks a constraint of the schema
@@ -83,6 +86,10 @@ class UnresolvedReference(ConfigError):
     """A reference to a secret is empty, missing, or of a scheme that nobody brings; the message names the reference."""
 
 
+class ConfigChanged(ConfigError):
+    """The config file has changed since the plan was made, or since the hash was; nothing was written."""
+
+
 class DiscoveryError(OneiricError):
     """Something is wrong with what is installed."""
 
@@ -121,6 +128,14 @@ class ConnectionFailed(OneiricError, ConnectionError):
     """The backend can't be reached, or went away in the middle of a call."""
 
     transient = True
+
+
+class AuthenticationFailed(OneiricError, PermissionError):
+    """The backend was reached, and refuses the credentials, or what they may do."""
+
+
+class TargetRefused(OneiricError, PermissionError):
+    """A host or file that must not be reached from here, whatever the config says."""
 
 
 class DatabaseError(OneiricError):
