@@ -22,6 +22,7 @@ from oneiric import (
     DeadlineExceeded,
     Health,
     InitFailed,
+    Limits,
     NotInitialized,
     State,
     UnknownAdapter,
@@ -132,7 +133,8 @@ def manager(**instances: dict[str, Any]) -> AdapterManager:
     store = ConfigStore.load(overrides=config, environ={})
     # Long enough for a slow machine, and short only where a deadline is what the test is about.
     deadline = 0.05 if any("hangs" in values.values() for values in instances.values()) else 30.0
-    return AdapterManager(store, CATALOG, init_timeout=deadline, health_timeout=deadline, cleanup_timeout=deadline)
+    limits = Limits(init_timeout=deadline, init_attempts=1, health_timeout=deadline, cleanup_timeout=deadline)
+    return AdapterManager(store, CATALOG, limits=limits)
 
 
 async def test_an_adapter_is_initialised_at_its_first_use_and_has_its_instances_name():
@@ -162,7 +164,8 @@ async def test_a_hundred_tasks_share_one_failure():
 @pytest.mark.parametrize("method", ["init", "health", "cleanup"])
 async def test_a_call_that_swallows_its_cancellation_is_left_behind_at_its_deadline(method: str, until: Until):
     adapters = manager(bad={method: "swallows"}, good={})
-    adapters.init_timeout = adapters.health_timeout = adapters.cleanup_timeout = 0.05
+    limits = adapters.limits
+    limits.init_timeout = limits.health_timeout = limits.cleanup_timeout = 0.05
     good = await adapters.get("good")
     if method == "init":
         with pytest.raises(DeadlineExceeded, match=r"`bad` was not initialised within 0.05 s"):
@@ -180,7 +183,7 @@ async def test_a_call_that_swallows_its_cancellation_is_left_behind_at_its_deadl
 
 async def test_instances_do_not_wait_for_each_other(until: Until):
     adapters = manager(slow={"init": "hangs"}, fast={})
-    adapters.init_timeout = 60
+    adapters.limits.init_timeout = 60
     slow = asyncio.create_task(adapters.get("slow"))
     await until(lambda: "init slow" in LOG)
     assert await adapters.get("fast")
@@ -226,7 +229,7 @@ async def test_what_an_init_does_becomes_an_error_of_ours(what: str, kind: type[
 @pytest.mark.parametrize("cleanup", ["works", "raises", "hangs", "cancels"])
 async def test_a_cancelled_get_leaves_nothing_behind(until: Until, cleanup: str):
     adapters = manager(orders={"init": "hangs", "cleanup": cleanup})
-    adapters.init_timeout = 60
+    adapters.limits.init_timeout = 60
     task = asyncio.create_task(adapters.get("orders"))
     await until(lambda: LOG == ["init orders"])
     assert adapters.state("orders") is State.INITIALIZING
@@ -241,7 +244,7 @@ async def test_a_cancelled_get_leaves_nothing_behind(until: Until, cleanup: str)
 
 async def test_those_who_wait_go_on_where_the_one_who_initialised_is_cancelled(until: Until):
     async with manager(orders={"init": "hangs"}) as adapters:
-        adapters.init_timeout = 60
+        adapters.limits.init_timeout = 60
         first = asyncio.create_task(adapters.get("orders"))
         await until(lambda: LOG == ["init orders"])
         second = asyncio.create_task(adapters.get("orders"))
@@ -315,7 +318,7 @@ async def test_cleanup_waits_for_an_init_in_another_task(until: Until):
 
 async def test_a_cancelled_cleanup_is_cancelled_and_the_next_one_goes_on(until: Until):
     adapters = manager(first={}, slow={"cleanup": "hangs"})
-    adapters.cleanup_timeout = 60
+    adapters.limits.cleanup_timeout = 60
     for name in ("first", "slow"):
         await adapters.get(name)
     task = asyncio.create_task(adapters.cleanup())
@@ -325,7 +328,7 @@ async def test_a_cancelled_cleanup_is_cancelled_and_the_next_one_goes_on(until: 
     with pytest.raises(asyncio.CancelledError):
         await task
     assert adapters.state("slow") is State.CLEANING_UP
-    adapters.cleanup_timeout = 0.05
+    adapters.limits.cleanup_timeout = 0.05
     await adapters.cleanup()
     assert LOG[-3:] == ["cleanup slow", "cleanup slow", "cleanup first"]
     assert {adapters.state(name) for name in ("first", "slow")} == {State.STOPPED}
@@ -333,14 +336,14 @@ async def test_a_cancelled_cleanup_is_cancelled_and_the_next_one_goes_on(until: 
 
 async def test_an_adapter_whose_cleanup_was_cut_off_is_cleaned_up_before_it_is_made_again(until: Until):
     adapters = manager(slow={"cleanup": "hangs"})
-    adapters.cleanup_timeout = 60
+    adapters.limits.cleanup_timeout = 60
     await adapters.get("slow")
     task = asyncio.create_task(adapters.cleanup())
     await until(lambda: "cleanup slow" in LOG)
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
-    adapters.cleanup_timeout = 0.05
+    adapters.limits.cleanup_timeout = 0.05
     await adapters.get("slow")
     assert LOG == ["init slow", "cleanup slow", "cleanup slow", "init slow"]
     await adapters.cleanup()
@@ -407,7 +410,13 @@ async def test_an_unknown_instance_is_unknown_to_every_method():
         await adapters.health("order")
     with pytest.raises(UnknownAdapter, match="`orders`"):
         adapters.state("order")
-    assert not adapters._locks
+    with pytest.raises(UnknownAdapter, match="`orders`"):
+        adapters.error("order")
+    with pytest.raises(UnknownAdapter, match="`orders`"):
+        await adapters.cleanup("order")
+    with pytest.raises(UnknownAdapter, match="`orders`"):
+        await adapters.swap("order", {})
+    assert not adapters._instances
 
 
 async def test_an_instance_of_an_unknown_or_unavailable_adapter_is_told():

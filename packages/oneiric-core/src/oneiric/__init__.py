@@ -18,14 +18,16 @@ from oneiric.errors import (
     NotInitialized,
     OneiricError,
     QueryError,
+    ShuttingDown,
     TargetRefused,
     TransactionClosed,
+    Unhealthy,
     UnknownAdapter,
     UnresolvedReference,
     Unsupported,
 )
 from oneiric.hookspecs import hookimpl
-from oneiric.lifecycle import AdapterManager, State
+from oneiric.lifecycle import AdapterManager, Limits, State
 from oneiric.spec import AdapterSpec
 
 __all__ = [
@@ -47,12 +49,15 @@ __all__ = [
     "Health",
     "InitFailed",
     "InvalidSpec",
+    "Limits",
     "NotInitialized",
     "OneiricError",
     "QueryError",
+    "ShuttingDown",
     "State",
     "TargetRefused",
     "TransactionClosed",
+    "Unhealthy",
     "UnknownAdapter",
     "UnresolvedReference",
     "Unsupported",

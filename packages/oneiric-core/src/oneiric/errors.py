@@ -10,7 +10,9 @@ OneiricError
 │   ├── UnknownAdapter (LookupError)     no installed plugin (or no configured instance) has that name
 │   └── AdapterUnavailable (ImportError) the plugin is there, its adapter or driver can't be imported
 ├── NotInitialized (RuntimeError)        used before init() or after cleanup()
+│   └── ShuttingDown                     used while its manager is being left
 ├── InitFailed (RuntimeError)            init() raised something that is not one of ours
+├── Unhealthy (RuntimeError)             the adapter that was to be swapped in is not healthy
 ├── DeadlineExceeded (TimeoutError)      a wait reached its deadline
 ├── Unsupported (NotImplementedError)    the backend, or this adapter, can't do that
 ├── ConnectionFailed (ConnectionError)   the backend can't be reached or went away
@@ -108,6 +110,14 @@ class AdapterUnavailable(DiscoveryError, ImportError):
 
 class NotInitialized(OneiricError, RuntimeError):
     """The adapter was used before `init()` or after `cleanup()`."""
+
+
+class ShuttingDown(NotInitialized):
+    """The adapter was used when its AdapterManager was being left, or had been: the calls under way are still finished."""
+
+
+class Unhealthy(OneiricError, RuntimeError):
+    """The adapter that was to be swapped in started, and says that it is not healthy; the old one serves on."""
 
 
 class InitFailed(OneiricError, RuntimeError):

@@ -71,5 +71,10 @@ def oneiric_adapter_cleaned_up(instance: str, spec: AdapterSpec, error: Exceptio
 
 
 @hookspec
+def oneiric_adapter_swapped(instance: str, spec: AdapterSpec, previous: AdapterSpec) -> Awaitable[None] | None:
+    """An instance serves with a new config and adapter; that of `previous`, which may be the same spec, is drained next."""
+
+
+@hookspec
 def oneiric_register_commands(app: typer.Typer) -> None:
     """Add commands to the `oneiric` command line; what a command needs is imported when it runs."""

@@ -4,7 +4,7 @@ from oneiric.config.checking import problems_of
 from oneiric.config.environment import dotenv_of
 from oneiric.config.explanation import ExplainedValue, explain
 from oneiric.config.layers import LayerName, Source
-from oneiric.config.references import Resolver, has_references, resolved, schemes_of
+from oneiric.config.references import Resolver, has_references, is_reference, resolved, schemes_of
 from oneiric.config.store import ConfigStore, Instance, spec_of
 from oneiric.config.yaml_file import FILE_NAME, FILE_VARIABLE, find_file
 
@@ -21,6 +21,7 @@ __all__ = [
     "explain",
     "find_file",
     "has_references",
+    "is_reference",
     "problems_of",
     "resolved",
     "schemes_of",

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from oneiric.config import ConfigStore, Instance
 from oneiric.discovery import Catalog
 from oneiric.errors import OneiricError
-from oneiric.lifecycle import AdapterManager
+from oneiric.lifecycle import AdapterManager, Limits
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -33,7 +33,8 @@ async def check_connection(spec: AdapterSpec, config: Mapping[str, Any], *, time
     `timeout` (seconds) bounds init and the health check, each.
     """
     store = ConfigStore({spec.name: Instance(spec.name, spec.name, config)})
-    manager = AdapterManager(store, Catalog([spec]), init_timeout=timeout, health_timeout=timeout)
+    limits = Limits(init_timeout=timeout, init_attempts=1, health_timeout=timeout)
+    manager = AdapterManager(store, Catalog([spec]), limits=limits)
     started = time.perf_counter()
     error: str | None
     try:

@@ -3,48 +3,68 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, cast
 
-from oneiric.config import has_references, problems_of, resolved
+from pydantic import SecretStr
+
+from oneiric.config import has_references, is_reference, problems_of, resolved, schemes_of, spec_of
 from oneiric.errors import ConfigError, DeadlineExceeded, InitFailed, OneiricError, UnresolvedReference
+from oneiric.lifecycle.service import Service
+from oneiric.masking import hide_secrets, secrets_in
 from oneiric.validation import check
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Iterator
 
     from oneiric.adapters.base import Adapter, AdapterSettings
     from oneiric.config import Instance, Resolver
+    from oneiric.discovery import Catalog
     from oneiric.spec import AdapterSpec
 
 
-async def build(instance: Instance, spec: AdapterSpec, schemes: Mapping[str, Resolver], timeout: float) -> Adapter:
+async def build(instance: Instance, catalog: Catalog, variables: Mapping[str, str], timeout: float) -> Service:
     """Make the adapter of an instance. `timeout` (seconds) bounds the resolving of references.
 
-    Raises ConfigError, UnresolvedReference, DeadlineExceeded, AdapterUnavailable, or InitFailed for a class that raises.
+    Raises UnknownAdapter, ConfigError, UnresolvedReference, DeadlineExceeded, AdapterUnavailable, or InitFailed for a class
+    that raises.
     """
-    settings = await _settings(instance, spec, schemes, timeout)
+    spec = spec_of(instance, catalog)
+    settings, secrets = await _settings(instance, spec, schemes_of(catalog.hooks, variables), timeout)
     adapter_class = spec.load()
     try:
+        adapter = _made(adapter_class, settings, instance.name)
+    except BaseException as error:
+        hide_secrets(error, secrets)
+        raise
+    return Service(adapter, instance, secrets)
+
+
+def _made(adapter_class: type[Adapter], settings: AdapterSettings, name: str) -> Adapter:
+    try:
         adapter = adapter_class(settings)
-        adapter.name = instance.name
+        adapter.name = name
     except OneiricError:
         raise
     except Exception as error:
-        sentence = f"Making the {adapter_class.__name__} of `{instance.name}` raised {type(error).__name__}."
-        raise InitFailed(sentence, adapter=instance.name) from error
+        sentence = f"Making the {adapter_class.__name__} of `{name}` raised {type(error).__name__}."
+        raise InitFailed(sentence, adapter=name) from error
     return adapter
 
 
 async def _settings(
     instance: Instance, spec: AdapterSpec, schemes: Mapping[str, Resolver], timeout: float
-) -> AdapterSettings:
-    """The instance's settings; here, and nowhere else, references become secrets: after all else was found right."""
+) -> tuple[AdapterSettings, Collection[str]]:
+    """The instance's settings, and the secrets in them, what references were resolved to included.
+
+    Here, and nowhere else, references become secrets: after all else was found right.
+    """
     problems = problems_of(spec.settings, instance.values, schemes)
     if not problems:
         values = await _resolved(instance, schemes, timeout)
         settings, problems = check(spec.settings, values)
         if settings is not None:
-            return settings
+            return settings, secrets_in(settings) | secrets_in([*_referenced(instance.values, values)])
     raise ConfigError(f"The config of `{instance.name}` is wrong.", problems=problems, adapter=instance.name)
 
 
@@ -61,3 +81,16 @@ async def _resolved(instance: Instance, schemes: Mapping[str, Resolver], timeout
     except UnresolvedReference as error:
         error.adapter = instance.name
         raise
+
+
+def _referenced(written: Any, values: Any) -> Iterator[SecretStr]:
+    """What stands in the place of each reference, whatever the type of its setting."""
+    if isinstance(written, Mapping):
+        if is_reference(written):
+            yield SecretStr(str(values))
+        else:
+            for key, item in written.items():
+                yield from _referenced(item, values[key])
+    elif isinstance(written, list):
+        for item, value in zip(written, values, strict=True):
+            yield from _referenced(item, value)

@@ -1,39 +1,37 @@
-"""AdapterManager: makes each configured adapter at its first use, once, and cleans all of them up in reverse order."""
+"""AdapterManager: makes each configured adapter at its first use, once, watches over it, and cleans all of them up."""
 
 from __future__ import annotations
 
 import asyncio
-import logging
-import time
-from dataclasses import replace
+import random
 from typing import TYPE_CHECKING, Any, Self, TypeVar, cast, overload
 
 from oneiric.adapters.base import Adapter, Health
-from oneiric.config import ConfigStore, schemes_of, spec_of
+from oneiric.config import ConfigStore, Instance
 from oneiric.discovery import Catalog, discover
-from oneiric.errors import ConfigError, DeadlineExceeded, InitFailed, NotInitialized, OneiricError
-from oneiric.lifecycle.building import build
-from oneiric.lifecycle.deadline import Cancelled, DeadlinePassed, within
-from oneiric.lifecycle.observers import Observers
+from oneiric.errors import ConfigError, OneiricError, ShuttingDown
+from oneiric.lifecycle.instance import ManagedInstance
+from oneiric.lifecycle.limits import Limits
+from oneiric.lifecycle.signals import until_signalled
 from oneiric.lifecycle.states import State
 
 if TYPE_CHECKING:
     import os
     from collections.abc import Callable, Mapping
+    from contextlib import AbstractAsyncContextManager
     from types import TracebackType
 
-    from oneiric.config import Instance
-
 AdapterT = TypeVar("AdapterT", bound=Adapter)
-
-_log = logging.getLogger(__name__)
 
 
 class AdapterManager:
     """Owns the adapters of a config.
 
     `async with AdapterManager.from_config() as adapters:`, then `await adapters.get("orders")`. Nothing is initialised
-    before it is asked for, so an application starts with any of its backends down. Deadlines are in seconds.
+    before it is asked for, so an application starts with any of its backends down.
+
+    `on_state` is called with the instance's name and its new state at every change of state, for which there is a table:
+    `oneiric.lifecycle.TRANSITIONS`.
     """
 
     def __init__(
@@ -41,23 +39,17 @@ class AdapterManager:
         config: ConfigStore,
         catalog: Catalog | None = None,
         *,
-        init_timeout: float = 30.0,
-        health_timeout: float = 5.0,
-        cleanup_timeout: float = 10.0,
+        limits: Limits | None = None,
+        on_state: Callable[[str, State], None] | None = None,
     ) -> None:
-        self.config = config
         self.catalog = discover() if catalog is None else catalog
-        self.init_timeout = init_timeout
-        self.health_timeout = health_timeout
-        self.cleanup_timeout = cleanup_timeout
+        self.limits = limits or Limits()
+        self._config = config
+        self._swapped: dict[str, Instance] = {}
+        self._on_state = on_state
+        self._instances: dict[str, ManagedInstance] = {}
         self._is_closed = False
-        self._observers = Observers(self.catalog.hooks)
-        self._ready: dict[str, Adapter] = {}  # in the order of their init
-        self._leaving: dict[str, Adapter] = {}
-        """Those whose cleanup has begun and not ended; one that was cancelled is for the next to finish."""
-        self._states: dict[str, State] = {}
-        self._errors: dict[str, OneiricError] = {}  # of the last attempt to start an instance, where it failed
-        self._locks: dict[str, asyncio.Lock] = {}
+        self._watching: asyncio.Task[None] | None = None
 
     @classmethod
     def from_config(
@@ -65,19 +57,31 @@ class AdapterManager:
         path: str | os.PathLike[str] | None = None,
         *,
         overrides: Mapping[str, Mapping[str, Any]] | None = None,
+        limits: Limits | None = None,
     ) -> Self:
         """A manager of what the config's layers name: see `ConfigStore.load`."""
-        return cls(ConfigStore.load(path, overrides=overrides))
+        return cls(ConfigStore.load(path, overrides=overrides), limits=limits)
+
+    @property
+    def config(self) -> ConfigStore:
+        """What instances are started with. A new one takes effect at each instance's next start; a swap is forgotten then."""
+        return self._config
+
+    @config.setter
+    def config(self, config: ConfigStore) -> None:
+        self._config = config
+        self._swapped.clear()
 
     async def __aenter__(self) -> Self:
         self._is_closed = False
+        if self.limits.health_interval is not None:
+            self._watching = asyncio.create_task(self._watch(self.limits.health_interval))
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        self._is_closed = True
-        await self.cleanup()
+        await self.close()
 
     @overload
     async def get(self, name: str) -> Adapter: ...
@@ -86,135 +90,128 @@ class AdapterManager:
     async def get(self, name: str, contract: Callable[..., Adapter] = Adapter) -> Adapter:
         """The adapter of a configured instance, initialised once however many tasks ask for it at the same time.
 
+        What comes back is the same object at every call, may be kept, and goes on working when the instance is swapped.
+
         `contract` (DatabaseAdapter, …) is the class it is expected to be of, for the type checker and as a check (and not
         typed as `type[…]`, for which mypy refuses an abstract class). Raises UnknownAdapter, AdapterUnavailable,
-        ConfigError, DeadlineExceeded, InitFailed, or what the adapter's `init` raises of our errors. Tasks that
-        wait for one attempt share its outcome; a call after a failed one tries again.
+        ConfigError, DeadlineExceeded, InitFailed, ShuttingDown, or what the adapter's `init` raises of our errors. Tasks
+        that wait for one attempt share its outcome; a call after a failed one tries again.
         """
-        adapter = self._ready.get(name)
-        if adapter is None and self._is_closed:
-            hint = "Use it inside `async with`, or make another AdapterManager."
-            raise NotInitialized(f"`{name}` is asked for after its AdapterManager was left.", adapter=name, hint=hint)
-        if adapter is None:
-            adapter = await self._start_once(self.config[name])
-        expected = cast("type[Adapter]", contract)
-        if not isinstance(adapter, expected):
-            found = type(adapter).__name__
-            raise ConfigError(f"The instance `{name}` is a {found}, not a {expected.__name__}.", adapter=name)
+        instance = self._instances.get(name)
+        if instance is None or instance.service is None:
+            adapter = await self._start(name)
+        else:
+            adapter = instance.handle
+        if contract is not Adapter and not isinstance(adapter, cast("type[Adapter]", contract)):
+            expected = cast("type[Adapter]", contract).__name__
+            raise ConfigError(
+                f"The instance `{name}` is a {adapter.__class__.__name__}, not a {expected}.", adapter=name
+            )
         return adapter
 
     def state(self, name: str) -> State:
         """Where the instance is in its life. Raises UnknownAdapter."""
-        return self._states.get(self.config[name].name, State.STOPPED)
+        instance = self._instances.get(name)
+        return instance.state if instance else self._never_started(name)
+
+    def error(self, name: str) -> OneiricError | None:
+        """Why the last attempt to start the instance failed, where it did. Raises UnknownAdapter."""
+        instance = self._instances.get(name)
+        if instance is None:
+            self._never_started(name)
+            return None
+        return instance.error
 
     async def health(self, name: str) -> Health:
-        """Ask one instance; never raises for what its backend does. Not initialised is not healthy. Raises UnknownAdapter."""
-        adapter = self._ready.get(self.config[name].name)
-        if adapter is None:
-            return Health(ok=False, detail=f"It is {self.state(name)}.")
-        health = await self._ask(adapter)
-        await self._tell("health_checked", name, health=health)
-        return health
+        """Ask one instance; never raises for what its backend does. Not initialised is not healthy. Raises UnknownAdapter.
 
-    async def _ask(self, adapter: Adapter) -> Health:
-        started = time.perf_counter()
-        try:
-            answer = await within(self.health_timeout, adapter.health())
-            health = answer if isinstance(answer, Health) else Health(ok=bool(answer))
-        except DeadlinePassed:
-            return Health(ok=False, detail=f"It did not answer within {self.health_timeout:g} s.")
-        except Exception as error:  # noqa: BLE001 - health() should not raise; one that does is not healthy
-            return Health(ok=False, detail=f"Its health check raised {_kind(error)}.")
-        return replace(health, latency_ms=health.latency_ms or (time.perf_counter() - started) * 1000)
-
-    async def cleanup(self) -> None:
-        """Clean all adapters up, the last initialised first, each within the deadline; one that fails stops no other.
-
-        One that another task is just initialising is waited for, and cleaned up after the others.
+        The answer is of this moment; the state goes to `unhealthy` and back after several in a row (see `Limits`).
         """
-        while names := [*self._locked(), *self._ready, *self._leaving]:
-            name = names[-1]
-            async with self._locks[name]:
-                if name in self._ready:
-                    self._leaving[name] = self._ready.pop(name)
-                if name in self._leaving:
-                    await self._stop(name, self._leaving[name])
+        instance = self._instances.get(name)
+        if instance is None:
+            return Health(ok=False, detail=f"It is {self._never_started(name)}.")
+        return await instance.check()
 
-    def _locked(self) -> list[str]:
-        return [name for name, lock in self._locks.items() if lock.locked()]
+    async def swap(self, name: str, config: Mapping[str, Any]) -> None:
+        """Serve an instance with other settings, from now on and until its config is read again; no call is lost.
 
-    async def _start_once(self, instance: Instance) -> Adapter:
-        name = instance.name
-        earlier = self._errors.get(name)
-        async with self._locks.setdefault(name, asyncio.Lock()):
-            adapter = self._ready.get(name)
-            if adapter is not None:
-                return adapter
-            if name in self._leaving:  # the cleanup before was cut off
-                await self._stop(name, self._leaving[name])
-            error = self._errors.get(name)
-            if error is not None and error is not earlier:  # of the attempt that this call has waited for
-                raise error.with_traceback(None)
-            return await self._start(instance)
+        `config` is the whole config as under the instance's name in YAML, `adapter` included where it is another one (of
+        the same type). The new adapter is initialised and must be healthy before it takes the calls; then the old one ends
+        those under way and is cleaned up. On any failure the old one has never stopped serving. Raises as `get` does, and
+        Unhealthy.
+        """
+        configured = self._configured(name)
+        values = dict(config)
+        adapter = values.pop("adapter", configured.adapter)
+        new = Instance(name, str(adapter), values)
+        if self._is_closed:
+            raise self._closed(name)
+        await self._managed(name).swap(new, self._config.variables)
+        self._swapped[name] = new
 
-    async def _start(self, instance: Instance) -> Adapter:
-        name, started = instance.name, time.perf_counter()
-        self._states[name] = State.INITIALIZING
-        try:
-            await self._tell("initializing", name)
-            schemes = schemes_of(self.catalog.hooks, self.config.variables)
-            adapter = await build(instance, spec_of(instance, self.catalog), schemes, self.init_timeout)
-            await self._init(name, adapter)
-        except OneiricError as error:
-            self._states[name], self._errors[name] = State.FAILED, error
-            await self._tell("init_failed", name, error=error)
-            raise
-        except BaseException:
-            self._states[name] = State.STOPPED
-            raise
-        self._errors.pop(name, None)
-        self._ready[name] = adapter
-        self._states[name] = State.READY
-        await self._tell("initialized", name, seconds=time.perf_counter() - started)
-        return adapter
+    async def cleanup(self, name: str | None = None) -> None:
+        """Clean one instance up, or all: the last initialised first, each within its deadline; one that fails stops no other.
 
-    async def _init(self, name: str, adapter: Adapter) -> None:
-        try:
-            await within(self.init_timeout, adapter.init())
-        except BaseException as error:
-            await self._stop(name, adapter)
-            if isinstance(error, OneiricError) or not isinstance(error, Exception):
-                raise
-            if isinstance(error, DeadlinePassed):
-                sentence = f"`{name}` was not initialised within {self.init_timeout:g} s."
-                raise DeadlineExceeded(sentence, adapter=name) from None
-            raise InitFailed(f"The init of `{name}` raised {_kind(error)}.", adapter=name) from error
+        Each takes no more calls, and lets those under way end before its cleanup. One that another task is just
+        initialising is waited for, and cleaned up after the others. Raises UnknownAdapter.
+        """
+        if name is not None:
+            instance = self._instances.get(name)
+            if instance is None:
+                self._never_started(name)
+            else:
+                await instance.stop()
+            return
+        running = [instance for instance in self._instances.values() if instance.service and not instance.is_busy]
+        await asyncio.gather(*(instance.drain() for instance in running))
+        while waiting := [each for each in self._instances.values() if each.has_adapters or each.is_busy]:
+            await max(waiting, key=lambda each: each.started_at if each.has_adapters else -1.0).stop()
 
-    async def _stop(self, name: str, adapter: Adapter) -> None:
-        """Clean one adapter up; what goes wrong is logged, by the error's class, as its message may hold a secret."""
-        self._states[name] = State.CLEANING_UP
-        self._leaving[name] = adapter
-        failure: Exception | None = None
-        try:
-            await self._tell("cleaning_up", name)
-            await within(self.cleanup_timeout, adapter.cleanup())
-        except DeadlinePassed:
-            sentence = f"The cleanup of {name} did not end within {self.cleanup_timeout:g} s."
-            _log.error(sentence)
-            failure = DeadlineExceeded(sentence, adapter=name)
-        except Exception as error:  # noqa: BLE001 - one's cleanup must not keep another from its own
-            _log.error("The cleanup of %s raised %s.", name, _kind(error))
-            failure = error
-        del self._leaving[name]
-        self._states[name] = State.STOPPED
-        await self._tell("cleaned_up", name, error=failure)
+    async def close(self) -> None:
+        """End the background checks and clean all up; then `get` raises ShuttingDown. Leaving `async with` does this."""
+        self._is_closed = True
+        for instance in self._instances.values():
+            instance.is_closing = True
+        if self._watching is not None:
+            self._watching.cancel()
+            await asyncio.gather(self._watching, return_exceptions=True)
+            self._watching = None
+        await self.cleanup()
 
-    async def _tell(self, event: str, name: str, **facts: Any) -> None:
-        """Tell the observers what happened to an instance; of one whose adapter is not installed there is nothing to tell."""
-        adapter = self.config[name].adapter
-        if adapter in self.catalog:
-            await self._observers.tell(event, instance=name, spec=self.catalog[adapter], **facts)
+    def until_signalled(self) -> AbstractAsyncContextManager[None]:
+        """`async with adapters.until_signalled():` ends its block at SIGTERM or SIGINT, when all is drained and cleaned up.
 
+        At the signal no further call is taken, those under way are finished, and every adapter is cleaned up, each within
+        its limits; then the block is cancelled, and the program goes on after it. ShuttingDown, which the block's further
+        calls get, goes no further than the block. A second signal does what it does without all this.
+        """
+        return until_signalled(self.close)
 
-def _kind(error: Exception) -> str:
-    return "CancelledError" if isinstance(error, Cancelled) else type(error).__name__
+    async def _start(self, name: str) -> Adapter:
+        configured = self._configured(name)
+        if self._is_closed:
+            raise self._closed(name)
+        return await self._managed(name).start(configured, self._config.variables)
+
+    def _managed(self, name: str) -> ManagedInstance:
+        if name not in self._instances:
+            self._instances[name] = ManagedInstance(name, self.catalog, self.limits, self._on_state)
+        return self._instances[name]
+
+    def _configured(self, name: str) -> Instance:
+        return self._swapped.get(name) or self._config[name]
+
+    def _never_started(self, name: str) -> State:
+        """The state of an instance that nobody has asked for. Raises UnknownAdapter."""
+        self._configured(name)
+        return State.STOPPED
+
+    def _closed(self, name: str) -> ShuttingDown:
+        hint = "Use it inside `async with`, or make another AdapterManager."
+        return ShuttingDown(f"`{name}` is asked for after its AdapterManager was left.", adapter=name, hint=hint)
+
+    async def _watch(self, interval: float) -> None:
+        while True:
+            # At a time of its own, so that many processes don't ask at once.
+            await asyncio.sleep(interval * random.uniform(0.9, 1.1))  # noqa: S311
+            await asyncio.gather(*(instance.check() for instance in self._instances.values() if instance.service))

@@ -1,0 +1,57 @@
+"""An adapter in service: which calls are under way on it, so that it can be drained before it is cleaned up."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from oneiric.errors import OneiricError
+from oneiric.masking import hide_secrets
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    from oneiric.adapters.base import Adapter
+    from oneiric.config import Instance
+
+
+class Service:
+    """One initialised adapter, with the config that it was made from and the number of calls under way."""
+
+    __slots__ = ("_has_waited", "_idle", "adapter", "calls", "config", "secrets")
+
+    def __init__(self, adapter: Adapter, config: Instance, secrets: Collection[str] = ()) -> None:
+        self.adapter = adapter
+        self.config = config
+        self.secrets = secrets
+        """What must not show in any error that comes out of it."""
+        self.calls = 0
+        self._idle: asyncio.Event | None = None
+        self._has_waited = False
+
+    def ended(self) -> None:
+        """One call is over."""
+        self.calls -= 1
+        if self._idle is not None and not self.calls:
+            self._idle.set()
+
+    def hide_secrets(self, error: BaseException) -> None:
+        """Take the adapter's secrets out of an error of its, and of everything that one was raised from.
+
+        Raises OneiricError in the place of one that shows a secret whatever is done to it.
+        """
+        if not hide_secrets(error, self.secrets):
+            sentence = f"`{self.config.name}` raised {type(error).__name__}, whose message holds a secret."
+            raise OneiricError(sentence, adapter=self.config.name) from None
+
+    async def drain(self, timeout: float) -> bool:
+        """Wait until no call is under way, `timeout` seconds at most and only once; returns whether there is none."""
+        if not self.calls or self._has_waited:
+            return not self.calls
+        self._idle = asyncio.Event()
+        try:
+            async with asyncio.timeout(timeout):
+                await self._idle.wait()
+        except TimeoutError:
+            self._has_waited = True
+        return not self.calls

@@ -1,0 +1,72 @@
+"""SIGTERM and SIGINT: the end of a block, after an orderly close."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any
+
+from oneiric.errors import ShuttingDown
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Awaitable, Callable
+
+_SIGNALS = (signal.SIGTERM, signal.SIGINT)
+
+
+@asynccontextmanager
+async def until_signalled(  # noqa: C901 - one story, whose parts share what has happened
+    close: Callable[[], Awaitable[None]],
+) -> AsyncIterator[None]:
+    """Run the block until it ends or a signal comes; then await `close`, and cancel the block if it still runs.
+
+    What the block raises because of that (its cancellation, ShuttingDown) goes no further. The handlers that were there before
+    are back from the first signal on, so that a second one is not caught, and after the block. Main thread only.
+    """
+    loop, block = asyncio.get_running_loop(), asyncio.current_task()
+    closing: list[asyncio.Task[None]] = []
+    has_left = was_cancelled = False
+
+    async def end_block() -> None:
+        nonlocal was_cancelled
+        try:
+            await close()
+        finally:
+            if block is not None and not has_left:
+                was_cancelled = block.cancel()
+
+    def begin() -> None:
+        restore()
+        if not closing:
+            closing.append(loop.create_task(end_block()))
+
+    def restore() -> None:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+    # Not `loop.add_signal_handler`, which Windows hasn't, and which can't give back the handler that was there.
+    before: dict[int, Any] = {
+        number: signal.signal(number, lambda *_: loop.call_soon_threadsafe(begin)) for number in _SIGNALS
+    }
+    try:
+        yield
+    except BaseException as error:
+        if not closing or not _is_of_the_close(error):
+            raise
+    finally:
+        has_left = True
+        restore()
+        if closing:
+            await asyncio.wait(closing)
+    if block is not None and (block.uncancel() if was_cancelled else block.cancelling()):
+        raise asyncio.CancelledError  # somebody else's
+    for task in closing:
+        task.result()
+
+
+def _is_of_the_close(error: BaseException) -> bool:
+    """Whether it is nothing but what a close does to those who are at work."""
+    if isinstance(error, BaseExceptionGroup):
+        return all(map(_is_of_the_close, error.exceptions))
+    return isinstance(error, ShuttingDown | asyncio.CancelledError)
