@@ -26,6 +26,7 @@ FLOORS = [
     "oneiric.spec",
     "oneiric.adapters.database",
     "oneiric.adapters.base",
+    "oneiric.adapters.targets",
     "oneiric.validation",
     "oneiric.masking",
     "oneiric.errors",

@@ -1,6 +1,7 @@
 """Oneiric: one small async contract for each kind of backend, and each backend one pip package that fulfils it."""
 
 from oneiric.adapters.base import Adapter, AdapterSettings, Health
+from oneiric.adapters.targets import Endpoint, Targets
 from oneiric.config import ConfigStore
 from oneiric.discovery import Catalog, discover
 from oneiric.errors import (
@@ -46,6 +47,7 @@ __all__ = [
     "DatabaseError",
     "DeadlineExceeded",
     "DiscoveryError",
+    "Endpoint",
     "Health",
     "InitFailed",
     "InvalidSpec",
@@ -56,6 +58,7 @@ __all__ = [
     "ShuttingDown",
     "State",
     "TargetRefused",
+    "Targets",
     "TransactionClosed",
     "Unhealthy",
     "UnknownAdapter",

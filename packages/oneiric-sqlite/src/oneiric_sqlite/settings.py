@@ -6,6 +6,7 @@ from pathlib import PurePath
 from typing import Annotated, Literal
 
 from oneiric.adapters.base import AdapterSettings
+from oneiric.adapters.targets import Targets
 from pydantic import AfterValidator, BeforeValidator, Field, FiniteFloat
 
 MEMORY = ":memory:"
@@ -44,3 +45,7 @@ class SqliteSettings(AdapterSettings):
     synchronous: Literal["full", "normal"] = "full"
     """`full`: a write that has returned survives a loss of power. `normal`: faster; it survives the end of the process,
     and a loss of power may take the last writes, but never corrupts the database."""
+
+    def targets(self) -> Targets:
+        """The database's file, if it is one."""
+        return Targets(files=() if self.path == MEMORY else (self.path,))

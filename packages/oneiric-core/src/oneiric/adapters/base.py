@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from types import TracebackType
 
+    from oneiric.adapters.targets import Targets
+
 
 class AdapterSettings(BaseModel):
     """What an adapter needs to know. Subclass it with one field a setting, each with a description.
@@ -26,6 +28,14 @@ class AdapterSettings(BaseModel):
     def __repr_args__(self) -> Iterator[tuple[str | None, Any]]:
         """The fields as `repr` shows them: without the passwords of URLs, as SecretStr shows none of its own."""
         return ((name, masked(value)) for name, value in super().__repr_args__())
+
+    def targets(self) -> Targets | None:
+        """What these settings would reach; None, the default, where the class doesn't say.
+
+        A connection test resolves and connects to each endpoint before the driver does, and of a config that somebody sends
+        over the wire it tries only what names all it would reach. Opens nothing and imports no driver.
+        """
+        return None
 
     model_config = ConfigDict(
         frozen=True,

@@ -1,6 +1,6 @@
 """What is configured: the instances of adapters, from layers of YAML, variables and overrides, each value with its source."""
 
-from oneiric.config.checking import problems_of
+from oneiric.config.checking import problems_of, references_in
 from oneiric.config.environment import dotenv_of
 from oneiric.config.explanation import ExplainedValue, explain
 from oneiric.config.layers import LayerName, Source
@@ -23,6 +23,7 @@ __all__ = [
     "has_references",
     "is_reference",
     "problems_of",
+    "references_in",
     "resolved",
     "schemes_of",
     "spec_of",

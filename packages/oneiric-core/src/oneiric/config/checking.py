@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from oneiric.config.references import is_reference, reference_problem
-from oneiric.validation import MAX_DEPTH, Problem, check, path_of
+from oneiric.validation import MAX_DEPTH, Problem, check, path_of, shape_problem
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -23,7 +23,10 @@ def problems_of(
     settings: type[AdapterSettings], values: object, schemes: Mapping[str, Resolver]
 ) -> tuple[Problem, ...]:
     """Everything that is wrong with the values. References are looked at and not resolved: no file or variable is read."""
-    found = dict(_references(values))
+    unfit = shape_problem(values) if isinstance(values, Mapping) else None
+    if unfit:  # with aliases a small file can hold what nobody could walk to its end
+        return (unfit,)
+    found = dict(references_in(values))
     wrong = [
         Problem(path_of(location), f"`{path_of(location)}`: {problem}")
         for location, reference in found.items()
@@ -33,17 +36,18 @@ def problems_of(
     return (*problems, *wrong)
 
 
-def _references(value: object, location: Location = ()) -> Iterator[tuple[Location, Mapping[str, Any]]]:
+def references_in(value: object, location: Location = ()) -> Iterator[tuple[Location, Mapping[str, Any]]]:
+    """Every reference in the values of an instance, whose shape has been checked, with the keys that lead to it."""
     if len(location) > MAX_DEPTH:  # checked, and said, by `check`
         return
     if isinstance(value, Mapping) and is_reference(value) and location:
         yield location, value
     elif isinstance(value, Mapping):
         for key, item in value.items():
-            yield from _references(item, (*location, key))
+            yield from references_in(item, (*location, key))
     elif isinstance(value, list):
         for index, item in enumerate(value):
-            yield from _references(item, (*location, index))
+            yield from references_in(item, (*location, index))
 
 
 def _without_references(value: Any, depth: int = 0) -> Any:

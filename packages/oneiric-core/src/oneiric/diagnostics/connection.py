@@ -1,47 +1,172 @@
-"""Does an adapter work with this config? Makes one beside everything else, asks its health, and cleans it up."""
+"""Does an adapter work with this config? Stage by stage, with an adapter of its own, beside everything else."""
 
 from __future__ import annotations
 
-import time
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+import asyncio
+import os
+from contextlib import ExitStack, contextmanager
+from typing import TYPE_CHECKING, TypeVar
 
-from oneiric.config import ConfigStore, Instance
+from oneiric.adapters.targets import Targets
+from oneiric.config import ConfigStore, schemes_of, spec_of
+from oneiric.diagnostics import network
+from oneiric.diagnostics.guard import Guard, guarded
+from oneiric.diagnostics.preparation import prepare, stored_targets
+from oneiric.diagnostics.progress import Progress
+from oneiric.diagnostics.result import StageName
 from oneiric.discovery import Catalog
-from oneiric.errors import OneiricError
+from oneiric.errors import ConnectionFailed, DeadlineExceeded, OneiricError, TargetRefused, Unhealthy
 from oneiric.lifecycle import AdapterManager, Limits
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Coroutine, Iterator, Mapping, Sequence
 
+    from oneiric.config import Instance
+    from oneiric.diagnostics.allowed import AllowedTargets
+    from oneiric.diagnostics.preparation import Prepared
+    from oneiric.diagnostics.result import ConnectionTest
     from oneiric.spec import AdapterSpec
 
+T = TypeVar("T")
 
-@dataclass(frozen=True, slots=True)
-class ConnectionTest:
-    """What came of a connection test."""
+MAX_ENDPOINTS = 64
+"""How many endpoints one config may name."""
 
-    success: bool
-    latency_ms: float
-    """From the start of init to the answer of the health check, or to the failure, in milliseconds."""
-    error: str | None = None
+_CLEANUP = 5.0
+"""Seconds that the cleanup may take; what it does is no part of the answer."""
 
 
-async def check_connection(spec: AdapterSpec, config: Mapping[str, Any], *, timeout: float = 10.0) -> ConnectionTest:
-    """Initialise an adapter of its own, ask its health, clean it up. Raises nothing for what the config or backend do.
+async def check_connection(
+    instance: Instance,
+    catalog: Catalog,
+    *,
+    variables: Mapping[str, str] = os.environ,
+    timeout: float = 10.0,
+    allowed: AllowedTargets | None = None,
+) -> ConnectionTest:
+    """Resolve, connect, shake hands, initialise an adapter of its own, ask its health, clean it up.
 
-    `timeout` (seconds) bounds init and the health check, each.
+    `timeout` (seconds) bounds each stage, and three times that all of them. `allowed` is given for a config that came over
+    the wire: it is tried only where it reaches nothing else, and the answer repeats nothing that a backend says. `variables`
+    is what `{$env: …}` is looked up in. Raises nothing for what the config or the backend do.
+
+    Link-local addresses and the metadata services of clouds are refused, whosever config it is: by name, by address, behind a
+    name, and where the driver goes there by itself (see `guard` for what that can't see).
     """
-    store = ConfigStore({spec.name: Instance(spec.name, spec.name, config)})
-    limits = Limits(init_timeout=timeout, init_attempts=1, health_timeout=timeout)
-    manager = AdapterManager(store, Catalog([spec]), limits=limits)
-    started = time.perf_counter()
-    error: str | None
+    if allowed is not None and any(_is_same(instance, stored) for stored in allowed.stored):
+        allowed = None
+    progress = Progress(timeout, is_open=allowed is None)
     try:
-        async with manager:
-            await manager.get(spec.name)
-            health = await manager.health(spec.name)
-            error = None if health else health.detail or "It says that it is not healthy."
-    except OneiricError as raised:
-        error = str(raised)
-    return ConnectionTest(error is None, (time.perf_counter() - started) * 1000, error)
+        await _test(instance, catalog, variables, allowed, progress)
+    except OneiricError as error:
+        return progress.answer(error)
+    return progress.answer(None)
+
+
+def _is_same(instance: Instance, stored: Instance) -> bool:
+    return (instance.adapter, instance.values) == (stored.adapter, stored.values)
+
+
+async def _test(
+    instance: Instance,
+    catalog: Catalog,
+    variables: Mapping[str, str],
+    allowed: AllowedTargets | None,
+    progress: Progress,
+) -> None:
+    spec = spec_of(instance, catalog)
+    schemes = schemes_of(catalog.hooks, variables)
+    prepared = await prepare(instance, spec, schemes, progress.seconds(), allowed)
+    progress.secrets = prepared.secrets
+    if allowed is not None:
+        stored = await stored_targets(allowed.stored, catalog, schemes, progress.seconds())
+        allowed.check_targets(instance, prepared.targets, stored)
+    targets = prepared.targets or Targets()
+    spec.load()  # before anything is connected to: a driver that is missing is the simpler answer
+    with ExitStack() as opened:
+        reached = await _reach(prepared.targets, progress, opened)
+    guard = Guard()
+    if allowed is not None:
+        addresses = frozenset(address for resolved in reached for address in resolved.addresses)
+        guard = Guard(addresses, frozenset(targets.files))
+    with guarded(guard):
+        await _use(prepared, spec, guard, progress)
+
+
+async def _reach(targets: Targets | None, progress: Progress, opened: ExitStack) -> Sequence[network.Resolved]:
+    """The stages on the network."""
+    endpoints = targets.endpoints if targets else ()
+    if not endpoints:
+        reason = "The adapter opens no connection." if targets else "The adapter doesn't say what it connects to."
+        for name in (StageName.RESOLVE, StageName.CONNECT, StageName.TLS):
+            progress.skip(name, reason)
+        return ()
+    if len(endpoints) > MAX_ENDPOINTS:
+        raise ConnectionFailed(f"The config names more than {MAX_ENDPOINTS} endpoints.", hint="Name fewer.")
+    with progress.stage(StageName.RESOLVE) as details:
+        seconds = progress.seconds()
+        resolved = await _any_of([network.resolve(endpoint, seconds) for endpoint in endpoints], details)
+        details += [f"{one.name} is {', '.join(map(str, one.addresses[:4]))}" for one in resolved]
+    with progress.stage(StageName.CONNECT) as details:
+        seconds = progress.seconds()
+        connected = await _any_of([_connect(one, seconds, opened) for one in resolved], details)
+        details += [f"{one.name} answers" for one, _ in connected]
+    with_tls = [(one, writer) for one, writer in connected if one.endpoint.tls]
+    if not with_tls:
+        progress.skip(StageName.TLS, "No endpoint speaks TLS from its first byte.")
+        return resolved
+    with progress.stage(StageName.TLS) as details:
+        seconds = progress.seconds()
+        details += await _any_of([network.shake_hands(one, writer, seconds) for one, writer in with_tls], details)
+    return resolved
+
+
+async def _connect(
+    resolved: network.Resolved, seconds: float, opened: ExitStack
+) -> tuple[network.Resolved, asyncio.StreamWriter]:
+    writer = await network.connect(resolved, seconds)
+    opened.callback(network.close, writer)
+    return resolved, writer
+
+
+async def _any_of(attempts: Sequence[Coroutine[None, None, T]], details: list[str]) -> list[T]:
+    """What succeeds; what fails is a detail, as a cluster may have members that are away.
+
+    Raises the first error where all fail, and any TargetRefused.
+    """
+    outcomes = await asyncio.gather(*attempts, return_exceptions=True)
+    errors = [outcome for outcome in outcomes if isinstance(outcome, BaseException)]
+    errors.sort(key=lambda error: isinstance(error, OneiricError) and not isinstance(error, TargetRefused))
+    if errors and (len(errors) == len(outcomes) or not isinstance(errors[0], ConnectionFailed | DeadlineExceeded)):
+        raise errors[0]
+    details += map(str, errors)
+    return [outcome for outcome in outcomes if not isinstance(outcome, BaseException)]
+
+
+async def _use(prepared: Prepared, spec: AdapterSpec, guard: Guard, progress: Progress) -> None:
+    """The stages of the adapter itself."""
+    instance, seconds = prepared.instance, progress.seconds()
+    limits = Limits(init_timeout=seconds, init_attempts=1, cleanup_timeout=min(_CLEANUP, progress.timeout))
+    # A catalog without hooks: nobody's observer is told of a test.
+    manager = AdapterManager(ConfigStore({instance.name: instance}), Catalog([spec]), limits=limits)
+    async with manager:
+        with progress.stage(StageName.AUTHENTICATE), _refusals_of(guard):
+            await manager.get(instance.name)
+        limits.health_timeout = progress.seconds()
+        with progress.stage(StageName.PING), _refusals_of(guard):
+            health = await manager.health(instance.name)
+            if not health:
+                raise Unhealthy(health.detail or "It says that it is not healthy.", adapter=instance.name)
+
+
+@contextmanager
+def _refusals_of(guard: Guard) -> Iterator[None]:
+    """Raise what the guard refused in this block, whatever the driver made of it."""
+    try:
+        yield
+    except OneiricError as error:
+        if guard.refusals:
+            raise guard.refusals[0] from error
+        raise
+    if guard.refusals:
+        raise guard.refusals[0]

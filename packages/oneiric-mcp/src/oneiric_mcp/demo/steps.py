@@ -102,11 +102,12 @@ async def _life(client: Client[Any], catalog: Catalog, adapter: AdapterSummary) 
     yield "explain", f"{info.distribution} {info.version}: {info.description}"
     yield "validate", await _validate_good(client, info)
     yield "validate a bad config", await _validate_bad(client, info)
-    tested = await check_connection(catalog[name], info.example_config)
+    example = Instance(name, name, info.example_config)
+    tested = await check_connection(example, catalog)
     if not tested.success:
         raise DemoFailed(tested.error or "The connection test failed.")
     yield "test", f"connected and answered in {tested.latency_ms:.0f} ms"
-    config = ConfigStore({name: Instance(name, name, info.example_config)})  # the example's alone: no file, no variable
+    config = ConfigStore({name: example})  # the example's alone: no file, no variable
     async with AdapterManager(config, catalog) as adapters:
         instance = await adapters.get(name)
         yield "initialise", f"{type(instance).__name__} is {adapters.state(name)}"
