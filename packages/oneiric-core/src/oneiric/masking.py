@@ -44,11 +44,17 @@ def masked(value: Any) -> Any:
     return [masked(item) for item in value] if isinstance(value, list | tuple | set | frozenset) else value
 
 
-def is_secret(annotation: object) -> bool:
-    """Whether a field of this annotation may hold a secret: `SecretStr`, `SecretStr | None`, `list[SecretStr]`, …"""
+def is_secret(annotation: object, within: tuple[object, ...] = ()) -> bool:
+    """Whether a field of this annotation may hold a secret: `SecretStr`, `list[SecretStr]`, a model with such a field, …
+
+    `within` has the models that this is looked at in, as one may hold itself.
+    """
     if isinstance(annotation, type) and issubclass(annotation, SecretStr | SecretBytes | Secret):
         return True
-    return any(is_secret(inner) for inner in get_args(annotation))
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel) and annotation not in within:
+        inside = (field.annotation for field in annotation.model_fields.values())
+        return any(is_secret(inner, (*within, annotation)) for inner in inside)
+    return any(is_secret(inner, within) for inner in get_args(annotation))
 
 
 def secrets_in(value: object) -> frozenset[str]:

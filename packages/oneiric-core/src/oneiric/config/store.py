@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     import pathlib
     from collections.abc import Iterable, Iterator
 
+    from oneiric.config.yaml_file import YamlFile
     from oneiric.discovery import Catalog
     from oneiric.spec import AdapterSpec
 
@@ -81,7 +82,19 @@ class ConfigStore(Mapping[str, Instance]):
         line; a config that is nowhere is an empty one.
         """
         file = find_file(path, environ)
-        dotenv_path = dotenv_of(file)
+        return cls.from_file(read_file(file) if file else None, overrides=overrides, environ=environ)
+
+    @classmethod
+    def from_file(
+        cls,
+        file: YamlFile | None,
+        *,
+        overrides: Mapping[str, Mapping[str, Any]] | None = None,
+        environ: Mapping[str, str] = os.environ,
+    ) -> ConfigStore:
+        """The layers as `load` reads them, with what a file holds or will hold."""
+        path = file.path if file else None
+        dotenv_path = dotenv_of(path)
         dotenv = read_dotenv(dotenv_path)
         in_file = _file_layer(file) if file else {}
         in_code = sourced(overrides or {}, lambda _: Source(LayerName.OVERRIDE))
@@ -90,7 +103,7 @@ class ConfigStore(Mapping[str, Instance]):
         in_environment = _variables_layer(environ, names, LayerName.ENVIRONMENT)
         tree = reduce(merged, (in_file, in_dotenv, in_environment, in_code))
         instances = {name: _instance(name, branch) for name, branch in tree.items() if isinstance(branch, dict)}
-        return cls(instances, file, ChainMap(dict(environ), dotenv) if dotenv else environ)
+        return cls(instances, path, ChainMap(dict(environ), dotenv) if dotenv else environ)
 
     def __getitem__(self, name: str) -> Instance:
         try:
@@ -115,8 +128,9 @@ class ConfigStore(Mapping[str, Instance]):
         return len(self._instances)
 
 
-def _adapters_of(content: Mapping[str, Any], path: pathlib.Path) -> dict[str, Any]:
+def _adapters_of(file: YamlFile) -> dict[str, Any]:
     """The `adapters:` of a file, checked to be a mapping of mappings and to have nothing beside it."""
+    path, content = file.path, file.content
     for key in content:
         if key != "adapters":
             raise ConfigError(f"{path}: `{str(key)[:100]}` is not a key of the config; the only one is `adapters`.")
@@ -133,10 +147,8 @@ def _adapters_of(content: Mapping[str, Any], path: pathlib.Path) -> dict[str, An
     return {name: dict(values or {}) for name, values in adapters.items()}
 
 
-def _file_layer(path: pathlib.Path) -> Tree:
-    file = read_file(path)
-    adapters = _adapters_of(file.content, path)
-    return sourced(adapters, lambda keys: Source(LayerName.FILE, file.locate(("adapters", *keys))))
+def _file_layer(file: YamlFile) -> Tree:
+    return sourced(_adapters_of(file), lambda keys: Source(LayerName.FILE, file.locate(("adapters", *keys))))
 
 
 def _variables_layer(variables: Mapping[str, str], names: Iterable[str], layer: LayerName, where: str = "") -> Tree:

@@ -54,12 +54,15 @@ class YamlFile:
     """What a config file holds, and on which lines."""
 
     path: Path
-    content: dict[str, Any]
-    _node: Node | None = field(repr=False)
+    content: dict[str, Any] = field(repr=False)
+    text: str = field(default="", repr=False)
+    """The file as it stands: line ends and a byte order mark too."""
+    node: Node | None = field(default=None, repr=False)
+    """The same as the parser's nodes, whose marks count the text's characters; None for an empty file."""
 
     def locate(self, keys: Sequence[str]) -> str:
         """`oneiric.yaml:7` for the value that these keys lead to; with `<<`, for as far as they lead in the text."""
-        node, line = self._node, 1
+        node, line = self.node, 1
         for key in keys:
             pairs = node.value if isinstance(node, MappingNode) else ()
             found = next(((name, value) for name, value in pairs if str(name.value) == key), None)
@@ -71,7 +74,22 @@ class YamlFile:
 
 def read_file(path: Path) -> YamlFile:
     """Read a file. Raises ConfigError with the file and the line; an empty file holds an empty mapping."""
-    text = _read(path)
+    return parse(path, read_bytes(path))
+
+
+def read_bytes(path: Path) -> bytes:
+    """The bytes of a config file, and not many more than one may have. Raises ConfigError where it can't be read."""
+    try:
+        with path.open("rb") as file:
+            return file.read(4 * MAX_FILE_SIZE + 1)
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else "its name is none"
+        raise ConfigError(f"The config file {path} can't be read: {reason}.") from error
+
+
+def parse(path: Path, data: bytes) -> YamlFile:
+    """What these bytes, which are or will be in that file, hold. Raises ConfigError with the file and the line."""
+    text = _decoded(path, data)
     try:
         content = YAML(typ="safe", pure=True).load(text)
         node = YAML(typ="safe", pure=True).compose(text)
@@ -85,19 +103,17 @@ def read_file(path: Path) -> YamlFile:
         content = {}
     if not isinstance(content, Mapping):
         raise ConfigError(f"{path} is not a mapping: it should start with `adapters:`.")
-    return YamlFile(path, dict(content), node)
+    return YamlFile(path, dict(content), text, node)
 
 
-def _read(path: Path) -> str:
+def _decoded(path: Path, data: bytes) -> str:
     try:
-        with path.open(encoding="utf-8") as file:
-            text = file.read(MAX_FILE_SIZE + 1)
-    except (OSError, ValueError) as error:
-        reason = error.strerror if isinstance(error, OSError) and error.strerror else "it is not UTF-8 text"
-        raise ConfigError(f"The config file {path} can't be read: {reason}.") from error
-    if len(text) > MAX_FILE_SIZE:
-        raise ConfigError(f"{path} is larger than {MAX_FILE_SIZE // 1024} KiB, too large for a config file.")
-    return text
+        if len(data) <= 4 * MAX_FILE_SIZE and len(text := data.decode()) <= MAX_FILE_SIZE:
+            return text
+    except UnicodeDecodeError:
+        # From None: the codec's error holds the bytes.
+        raise ConfigError(f"The config file {path} can't be read: it is not UTF-8 text.") from None
+    raise ConfigError(f"{path} is larger than {MAX_FILE_SIZE // 1024} KiB, too large for a config file.")
 
 
 def _unquoted(error: MarkedYAMLError) -> str:
