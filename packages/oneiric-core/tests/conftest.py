@@ -10,15 +10,17 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from oneiric import AdapterSpec, Catalog
 from oneiric.discovery import discover
 from oneiric.discovery.catalog import _memo
 from oneiric.discovery.loading import load_plugins
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterator, Mapping
+    from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping
     from pathlib import Path
 
-    from oneiric.discovery import Catalog, Plugin
+    from oneiric import Adapter
+    from oneiric.discovery import Plugin
     from oneiric.discovery.loading import Loaded
 
 PLUGIN = """
@@ -167,3 +169,69 @@ def until() -> Callable[[Callable[[], object]], Awaitable[None]]:
                 await asyncio.sleep(0.001)
 
     return wait
+
+
+class VirtualTime(asyncio.SelectorEventLoop):
+    """An event loop whose clock jumps to the next timer when nothing else is to be done: deadlines cost no time."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._now = 0.0
+        self._real_select = self._selector.select  # type: ignore[attr-defined]
+        self._selector.select = self._select  # type: ignore[attr-defined]
+
+    def time(self) -> float:
+        return self._now
+
+    def _select(self, timeout: float | None) -> Any:
+        if timeout is None:
+            pytest.fail("A deadlock: every task waits, and for nothing that will come.")
+        self._now += timeout
+        return self._real_select(0)
+
+
+@pytest.fixture
+def virtual_time() -> type[asyncio.AbstractEventLoop]:
+    """The class of the loop of virtual time."""
+    return VirtualTime
+
+
+@pytest.fixture
+def virtually() -> Callable[[Coroutine[Any, Any, None]], None]:
+    """Run a coroutine to its end on a loop of virtual time, and see that it leaves no task."""
+
+    def run(main: Coroutine[Any, Any, None]) -> None:
+        with asyncio.Runner(loop_factory=VirtualTime) as runner:
+            runner.run(_leaving_no_task(main))
+
+    return run
+
+
+async def _leaving_no_task(main: Coroutine[Any, Any, None]) -> None:
+    await main
+    left = asyncio.all_tasks() - {asyncio.current_task()}
+    assert not left, left
+
+
+@pytest.fixture
+def catalog_of(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Catalog]:
+    """Make a catalog of adapters by name, all of type `database` unless the class says otherwise by `type_of_adapter`."""
+
+    def make(hooks: Any = None, **adapters: type[Adapter]) -> Catalog:
+        module = type(sys)("adapters_of_a_test")
+        monkeypatch.setitem(sys.modules, module.__name__, module)
+        for adapter in adapters.values():
+            setattr(module, adapter.__name__, adapter)
+        specs = [
+            AdapterSpec(
+                name,
+                type=getattr(adapter, "type_of_adapter", "database"),
+                summary="A.",
+                adapter=f"{module.__name__}:{adapter.__name__}",
+                settings=adapter.settings_class,
+            )
+            for name, adapter in adapters.items()
+        ]
+        return Catalog(specs, hooks=hooks)
+
+    return make

@@ -45,6 +45,21 @@ async def within(seconds: float, call: Coroutine[Any, Any, T]) -> T:
     return cast("T", task.result())
 
 
+async def to_its_end(call: Coroutine[Any, Any, T]) -> T:
+    """What `call`, which has a deadline of its own, returns; where we are cancelled, we end when it does, and not before."""
+    task = asyncio.ensure_future(call)
+    cancelled: asyncio.CancelledError | None = None
+    while not task.done():
+        try:
+            await asyncio.wait({task})
+        except asyncio.CancelledError as error:
+            cancelled = error
+    result = task.result()
+    if cancelled is not None:
+        raise cancelled
+    return result
+
+
 async def _caught(call: Coroutine[Any, Any, T], raised: list[BaseException]) -> T | None:
     """The call with its error put aside: out of a task, a SystemExit would end the event loop, past all who wait."""
     try:

@@ -23,7 +23,7 @@ from oneiric.errors import (
 )
 from oneiric.lifecycle.building import build
 from oneiric.lifecycle.damping import Damper
-from oneiric.lifecycle.deadline import Cancelled, DeadlinePassed, within
+from oneiric.lifecycle.deadline import Cancelled, DeadlinePassed, to_its_end, within
 from oneiric.lifecycle.handle import make_handle, turn_handle
 from oneiric.lifecycle.observers import Observers
 from oneiric.lifecycle.states import TRANSITIONS, State
@@ -69,8 +69,8 @@ class ManagedInstance:
         self._limits = limits
         self._on_state = on_state
         self._handle: Adapter | None = None
-        self._leaving: list[Service] = []
-        """Those that are to be cleaned up; a cleanup that was cancelled is for the next to finish."""
+        self._leaving: Service | None = None
+        """The one that takes no more calls and is to be cleaned up."""
         self._damper = Damper()
         self._lock = asyncio.Lock()
 
@@ -82,7 +82,7 @@ class ManagedInstance:
     @property
     def has_adapters(self) -> bool:
         """Whether there is any adapter to be cleaned up."""
-        return self.service is not None or bool(self._leaving)
+        return self.service is not None or self._leaving is not None
 
     @property
     def handle(self) -> Adapter:
@@ -103,7 +103,7 @@ class ManagedInstance:
         earlier = self.error
         async with self._lock:
             if self.service is None:
-                await self._retire_all()  # where a cleanup before was cut off
+                await self._retire()  # where a `drain` was cancelled
                 if self.error is not None and self.error is not earlier:  # of the attempt that this call has waited for
                     raise self.error.with_traceback(None)
                 await self._start(config, variables)
@@ -113,13 +113,14 @@ class ManagedInstance:
         """Take no more calls, let those that are under way end, clean up; nothing where it is not running."""
         async with self._lock:
             await self._withdraw()
-            await self._retire_all()
+            await self._retire()
 
     async def drain(self) -> None:
         """The first half of `stop`: take no more calls, and wait for those that are under way."""
         async with self._lock:
             await self._withdraw()
-            await asyncio.gather(*(service.drain(self._limits.drain_timeout) for service in self._leaving))
+            if self._leaving is not None:
+                await self._drained(self._leaving)
 
     async def check(self) -> Health:
         """Ask the adapter for its health; the state follows after several answers in a row. Raises nothing."""
@@ -143,7 +144,7 @@ class ManagedInstance:
         serving. One that isn't running is started.
         """
         async with self._lock:
-            await self._retire_all()
+            await self._retire()
             if self.service is None:
                 await self._start(config, variables)
                 return
@@ -155,15 +156,17 @@ class ManagedInstance:
                 await self._clean(new)
                 raise
             old = self.service
-            self._leaving.append(old)
             self._serve(new)
             self._move(State.READY)
             previous = spec_of(old.config, self._catalog)
             try:
                 await self._tell("swapped", config, previous=previous)
                 await self._drained(old)
-            finally:  # a swap that is cancelled now has happened: the old adapter must go all the same
-                await self._clean(old)
+            finally:  # a swap that is cancelled now has happened: the calls must end all the same, and the old adapter go
+                try:
+                    await self._drained(old)
+                finally:
+                    await self._clean(old)
 
     def _check_type(self, old: Instance, new: Instance) -> None:
         before, after = (spec_of(config, self._catalog).type for config in (old, new))
@@ -194,7 +197,6 @@ class ManagedInstance:
             self._move(State.STOPPED)
             raise
         self.error = None
-        self.is_closing = False
         self.started_at = time.monotonic()
         self._serve(service)
         self._move(State.READY)
@@ -248,22 +250,24 @@ class ManagedInstance:
     async def _withdraw(self) -> None:
         if self.service is None:
             return
-        service, self.service = self.service, None
-        self._leaving.append(service)
+        self._leaving, self.service = self.service, None
         self._move(State.CLEANING_UP)
-        await self._tell("cleaning_up", service.config)
+        await self._tell("cleaning_up", self._leaving.config)
 
-    async def _retire_all(self) -> None:
-        """Drain and clean up every adapter that is to go."""
-        failure: Exception | None = None
-        config = self._leaving[-1].config if self._leaving else None
-        while self._leaving:
-            service = self._leaving[-1]
+    async def _retire(self) -> None:
+        """Drain and clean up what has been withdrawn; where we are cancelled, without waiting for its calls any longer."""
+        service, failure = self._leaving, None
+        if service is None:
+            return
+        try:
             await self._drained(service)
-            failure = await self._clean(service)
-        if config is not None and self.state is State.CLEANING_UP:
-            self._move(State.STOPPED)
-            await self._tell("cleaned_up", config, error=failure)
+        finally:
+            try:
+                failure = await self._clean(service)
+            finally:
+                self._leaving = None
+                self._move(State.STOPPED)
+        await self._tell("cleaned_up", service.config, error=failure)
 
     async def _drained(self, service: Service) -> None:
         if not await service.drain(self._limits.drain_timeout):
@@ -271,22 +275,21 @@ class ManagedInstance:
             _log.warning("%s: %d calls did not end within %g s.", self.name, service.calls, timeout)
 
     async def _clean(self, service: Service) -> Exception | None:
-        """Clean one adapter up; what goes wrong is logged, by the error's class, and returned."""
-        if service not in self._leaving:
-            self._leaving.append(service)  # until it is done, so that a cancellation now loses nothing
-        failure: Exception | None = None
+        """Clean one adapter up, also where we are cancelled meanwhile; what goes wrong is logged and returned."""
+        return await to_its_end(self._cleaned(service))
+
+    async def _cleaned(self, service: Service) -> Exception | None:
         try:
             await within(self._limits.cleanup_timeout, service.adapter.cleanup())
         except DeadlinePassed:
             sentence = f"The cleanup of {self.name} did not end within {self._limits.cleanup_timeout:g} s."
             _log.error(sentence)
-            failure = DeadlineExceeded(sentence, adapter=self.name)
+            return DeadlineExceeded(sentence, adapter=self.name)
         except Exception as error:  # noqa: BLE001 - one's cleanup must not keep another from its own
-            _log.error("The cleanup of %s raised %s.", self.name, _kind(error))
+            _log.error("The cleanup of %s raised %s.", self.name, _kind(error))  # its message may hold anything
             service.hide_secrets(error)
-            failure = error
-        self._leaving.remove(service)
-        return failure
+            return error
+        return None
 
     async def _ask(self, service: Service) -> Health:
         started, timeout = time.perf_counter(), self._limits.health_timeout

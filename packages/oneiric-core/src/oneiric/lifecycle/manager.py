@@ -73,7 +73,7 @@ class AdapterManager:
         self._swapped.clear()
 
     async def __aenter__(self) -> Self:
-        self._is_closed = False
+        self._set_closed(False)
         if self.limits.health_interval is not None:
             self._watching = asyncio.create_task(self._watch(self.limits.health_interval))
         return self
@@ -169,9 +169,7 @@ class AdapterManager:
 
     async def close(self) -> None:
         """End the background checks and clean all up; then `get` raises ShuttingDown. Leaving `async with` does this."""
-        self._is_closed = True
-        for instance in self._instances.values():
-            instance.is_closing = True
+        self._set_closed(True)
         if self._watching is not None:
             self._watching.cancel()
             await asyncio.gather(self._watching, return_exceptions=True)
@@ -186,6 +184,11 @@ class AdapterManager:
         calls get, goes no further than the block. A second signal does what it does without all this.
         """
         return until_signalled(self.close)
+
+    def _set_closed(self, is_closed: bool) -> None:
+        self._is_closed = is_closed
+        for instance in self._instances.values():
+            instance.is_closing = is_closed
 
     async def _start(self, name: str) -> Adapter:
         configured = self._configured(name)
