@@ -48,7 +48,7 @@ def tools() -> None:
     """Every tool and resource of the MCP server, as a client sees them."""
     from oneiric_mcp import build_server
 
-    server = build_server()
+    server = build_server(allow_writes=True)
     print("| tool | arguments | gives | |\n|---|---|---|---|")
     for tool in asyncio.run(server.list_tools()):
         arguments = ", ".join(f"`{name}`" for name in tool.parameters.get("properties", {})) or "none"

@@ -45,6 +45,35 @@ class Shelf(Adapter):
     async def cleanup(self): pass
 """
 
+LIVING_ADAPTER = """
+import asyncio
+from pathlib import Path
+from oneiric.adapters.base import Adapter
+from oneiric.errors import ConnectionFailed
+
+class Shelf(Adapter):
+    async def init(self):
+        self.write("init")
+        if self.settings.path == "down":
+            raise ConnectionFailed("There is nobody at " + self.settings.password.get_secret_value() + ".")
+        if self.settings.path == "hang":
+            await asyncio.Event().wait()
+        if self.settings.path == "bug":
+            raise RuntimeError(self.settings.password.get_secret_value())
+        self.write("ready")
+
+    async def health(self):
+        return self.settings.path != "sick"
+
+    async def cleanup(self):
+        self.write("cleanup")
+
+    def write(self, event):
+        with Path("life.log").open("a") as file:
+            file.write(f"{self.name} {event}\\n")
+"""
+"""An adapter that writes down what becomes of it, and whose `path` says how it behaves."""
+
 
 class Site:
     """A folder of plugin distributions as pip leaves them, and a work folder beside it."""
@@ -68,6 +97,16 @@ class Site:
         """Install a distribution with one adapter of that name."""
         module = name.replace("-", "_")
         self.install(name, PLUGIN.format(name=name, module=module), **{f"{module}_adapter": adapter})
+
+    def replace_adapter(self, name: str, adapter: str) -> None:
+        """Give an installed adapter another source; before it is imported."""
+        (self.folder / f"{name.replace('-', '_')}_adapter.py").write_text(adapter, encoding="utf-8")
+
+    @property
+    def life(self) -> list[str]:
+        """What the instances of `LIVING_ADAPTER` went through."""
+        log = self.work / "life.log"
+        return log.read_text(encoding="utf-8").splitlines() if log.exists() else []
 
     def configure(self, text: str) -> None:
         """Write the config file of the work folder, as an editor does: beside it, and then in its place."""
@@ -202,6 +241,26 @@ def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
 def start(site: Site) -> Starter:
     """Start the server as a process: `async with start("--http", "--port", "0") as server`."""
     return lambda *options, **environ: _start(site, *options, **environ)
+
+
+@pytest.fixture
+def until() -> Callable[[Callable[[], Any]], Any]:
+    """Wait until something is so: `await until(lambda: …)`."""
+
+    async def until(condition: Callable[[], Any]) -> None:
+        async with asyncio.timeout(30):
+            while not condition():  # noqa: ASYNC110 - of a file, another process, …
+                await asyncio.sleep(0.01)
+
+    return until
+
+
+@pytest.fixture
+def living(site: Site) -> Site:
+    """The site, with an adapter `shelf` that writes its life down, and an instance `orders` of it."""
+    site.replace_adapter("shelf", LIVING_ADAPTER)
+    site.configure("adapters: {orders: {adapter: shelf, password: hunter2}}")
+    return site
 
 
 @pytest.fixture

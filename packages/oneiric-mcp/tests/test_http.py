@@ -157,7 +157,7 @@ async def test_a_signal_ends_it_promptly_though_clients_listen(start: Starter, n
 def test_an_address_that_others_reach_is_refused(host: str):
     with pytest.raises(BindRefused, match="other machines could reach it") as caught:
         listen(host, 0)
-    assert "proxy" in str(caught.value.hint)
+    assert "--tokens" in str(caught.value.hint)
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "LOCALHOST", "::1"])

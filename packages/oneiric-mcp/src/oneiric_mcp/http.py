@@ -1,21 +1,24 @@
-"""The server over HTTP: on this machine only, guarded against other sites' pages, and told to the person who starts it."""
+"""The server over HTTP: guarded against other sites' pages, for this machine only unless callers say who they are."""
 
 from __future__ import annotations
 
 import json
 import socket
-from ipaddress import ip_address
 from typing import TYPE_CHECKING
 
+import uvicorn
 from oneiric.errors import OneiricError
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from oneiric_mcp.loopback import is_loopback
+
 if TYPE_CHECKING:
     from fastmcp import FastMCP
 
     from oneiric_mcp.installation import Installation
+    from oneiric_mcp.options import Options
 
 PATH = "/mcp"
 
@@ -24,33 +27,42 @@ class BindRefused(OneiricError, OSError):
     """The server can't, or must not, listen on that address."""
 
 
-async def serve(server: FastMCP, installation: Installation, host: str, port: int) -> None:
-    """Listen on `host` and `port` (0 picks a free one), print where and what, and serve until cancelled or SIGTERM.
+async def serve(server: FastMCP, installation: Installation, host: str, port: int, options: Options) -> None:
+    """Listen on `host` and `port` (0 picks a free one), print where and what, and serve until cancelled or a signal comes.
 
-    Raises BindRefused for an address that other machines reach, and for one that is taken.
+    Raises BindRefused for an address that is taken, and for one that other machines reach where callers need not say who
+    they are.
     """
-    listening = listen(host, port)
+    listening = listen(host, port, for_others=options.has_auth)
     with listening:
         address = listening.getsockname()
-        url_host = f"[{address[0]}]" if ":" in address[0] else address[0]
-        print_welcome(installation, f"http://{url_host}:{address[1]}{PATH}")
-        await server.run_http_async(
-            show_banner=False,
-            host=host,
-            port=address[1],
+        name = options.public_hosts[0] if options.public_hosts else address[0]
+        url_host = f"[{name}]" if ":" in name and not name.startswith("[") else name
+        print_welcome(installation, f"http://{url_host}:{address[1]}{PATH}", needs_token=options.has_auth)
+        if not is_loopback(host):
+            print_warning(
+                "Other machines can reach this, and it does not encrypt: put a proxy with TLS in front of it."
+            )
+        app = server.http_app(
             path=PATH,
-            sockets=[listening],
             host_origin_protection=True,
-            log_level="warning",
+            allowed_hosts=list(options.public_hosts),
+            allowed_origins=list(options.origins),
         )
+        # Not `run_http_async`, which begins the server's life around uvicorn's: uvicorn gives a SIGTERM on once it has shut
+        # down, the process ends there, and nothing of that life is ended. So it begins and ends within uvicorn's.
+        config = uvicorn.Config(
+            app, host=host, port=address[1], lifespan="on", log_level="warning", timeout_graceful_shutdown=2, ws="none"
+        )
+        await uvicorn.Server(config).serve(sockets=[listening])
 
 
-def listen(host: str, port: int) -> socket.socket:
-    """A socket that listens on a loopback address."""
-    if not _is_loopback(host):
+def listen(host: str, port: int, *, for_others: bool = False) -> socket.socket:
+    """A socket that listens on an address: a loopback one, unless it is meant for other machines too."""
+    if not for_others and not is_loopback(host):
         raise BindRefused(
-            f"Not listening on {host}: other machines could reach it, and this server has no authentication.",
-            hint="Use 127.0.0.1 and, for access from elsewhere, a proxy on this machine that authenticates.",
+            f"Not listening on {host}: other machines could reach it, and nobody would need to say who he is.",
+            hint="Use 127.0.0.1, or add --tokens or --jwt-key.",
         )
     if not 0 <= port <= 65535:
         raise BindRefused(f"{port} is not a port: they go from 0 to 65535.", hint="Choose another with --port.")
@@ -71,15 +83,7 @@ def listen(host: str, port: int) -> socket.socket:
     return listening
 
 
-def _is_loopback(host: str) -> bool:
-    """Whether the host is this machine, by its name alone: a name that resolves here today may not tomorrow."""
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host.lower() == "localhost"
-
-
-def print_welcome(installation: Installation, url: str) -> None:
+def print_welcome(installation: Installation, url: str, *, needs_token: bool = False) -> None:
     """Print what is installed, and what to paste into an MCP client's config."""
     console = Console(highlight=False)
     table = Table(title="Installed adapters", title_justify="left", title_style="bold", header_style="bold")
@@ -97,5 +101,15 @@ def print_welcome(installation: Installation, url: str) -> None:
         console.print(f"! {installation.config_error}", markup=False)
     sentence = f"\nServing MCP on {url} (Ctrl-C stops it). For an MCP client's config:\n"
     console.print(sentence, markup=False, soft_wrap=True)  # a URL that is broken in two can't be used
-    console.print_json(json.dumps({"mcpServers": {"oneiric": {"type": "http", "url": url}}}))
+    entry: dict[str, object] = {"type": "http", "url": url}
+    if needs_token:
+        entry["headers"] = {"Authorization": "Bearer YOUR-TOKEN"}
+    console.print_json(json.dumps({"mcpServers": {"oneiric": entry}}))
+    console.file.flush()
+
+
+def print_warning(sentence: str) -> None:
+    """Print what whoever starts the server should know."""
+    console = Console(highlight=False)
+    console.print(f"! {sentence}", markup=False, soft_wrap=True)
     console.file.flush()

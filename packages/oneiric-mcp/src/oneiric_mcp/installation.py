@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -12,9 +11,13 @@ from oneiric.discovery import Catalog, discover
 from oneiric.errors import ConfigError
 from oneiric.inspection import AdapterInfo, AdapterSummary, ConfigValidation, describe, summarise, validate
 
+from oneiric_mcp.file_stamp import stamp_of
+
 if TYPE_CHECKING:
+    import os
     from pathlib import Path
 
+    from oneiric.config import Instance
     from oneiric.spec import AdapterSpec
 
 _log = logging.getLogger(__name__)
@@ -27,7 +30,8 @@ class Installation:
     """
 
     def __init__(self, config_path: str | os.PathLike[str] | None = None, *, catalog: Catalog | None = None) -> None:
-        self._config_path = config_path
+        self.config_path = config_path
+        """The config file that was named; None where the usual places are looked in."""
         self._catalog = catalog
         self._config = ConfigStore({})
         self._config_stamp: tuple[object, ...] | None = None
@@ -42,8 +46,8 @@ class Installation:
     @property
     def config(self) -> ConfigStore:
         """The configured instances."""
-        path = find_file(self._config_path)
-        stamp = (_stamp(path), _stamp(dotenv_of(path)))
+        path = find_file(self.config_path)
+        stamp = (stamp_of(path), stamp_of(dotenv_of(path)))
         if stamp != self._config_stamp:
             self._config_stamp = stamp
             self._summaries.clear()
@@ -63,6 +67,13 @@ class Installation:
         """Whether a config is right for an adapter. Raises UnknownAdapter."""
         return validate(self.catalog[adapter_name], self.catalog, config)
 
+    def instance(self, name: str) -> Instance:
+        """One configured instance. Raises UnknownAdapter, and ConfigError where the config can't be read."""
+        config = self.config
+        if self.config_error:
+            raise ConfigError(self.config_error)
+        return config[name]
+
     def _summary(self, spec: AdapterSpec, config: ConfigStore) -> AdapterSummary:
         # A summary changes with the config alone, and a client lists often.
         if spec.name not in self._summaries:
@@ -75,14 +86,3 @@ class Installation:
         except ConfigError as error:
             self._config, self.config_error = ConfigStore({}), str(error)
             _log.warning("The config can't be read: %s", error)
-
-
-def _stamp(path: Path | None) -> tuple[object, ...]:
-    """What tells one state of a file from another."""
-    if path is None:
-        return ()
-    try:
-        status = os.stat(path)  # noqa: PTH116 - at every call of a tool, and half as dear as Path.stat
-    except OSError as error:
-        return path, error.errno
-    return path, status.st_mtime_ns, status.st_size, status.st_ino

@@ -12,7 +12,9 @@ if TYPE_CHECKING:
 
 @hookimpl
 def oneiric_register_commands(app: typer.Typer) -> None:
-    """Add `oneiric demo`."""
+    """Add `oneiric demo` and `oneiric tokens`."""
+    from oneiric_mcp.auth.command import tokens
     from oneiric_mcp.demo.command import demo
 
     app.command("demo")(demo)
+    app.add_typer(tokens, name="tokens")

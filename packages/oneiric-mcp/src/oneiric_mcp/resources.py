@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, Any
-from urllib.parse import unquote
 
 from fastmcp.server.middleware import Middleware
 from mcp import MCPError
 from mcp_types import INVALID_PARAMS
 from oneiric.errors import UnknownAdapter
-from oneiric.inspection import AdapterSummary
+from oneiric.inspection import AdapterInfo, AdapterSummary
+from oneiric.lifecycle import State
 from pydantic import BaseModel
+
+from oneiric_mcp.uris import ALL, ONE, ONE_RELATIVE, adapter_in
 
 if TYPE_CHECKING:
     from fastmcp import FastMCP
     from fastmcp.server.middleware import CallNext, MiddlewareContext
 
     from oneiric_mcp.installation import Installation
+    from oneiric_mcp.lifecycle import Instances
 
 _JSON = "application/json"
 
@@ -41,8 +43,17 @@ class InstallationReport(BaseModel):
     plugins: list[PluginReport]
     instances: dict[str, str]
     """The configured instances, each with its adapter's name."""
+    states: dict[str, State]
+    """Where each instance is in its life, in this server."""
     config_error: str | None
     """Why the config can't be read."""
+
+
+class AdapterReport(AdapterInfo):
+    """One adapter, and its instances as they are in this server."""
+
+    states: dict[str, State]
+    """Where each instance is in its life."""
 
 
 class UnknownAdapters(Middleware):
@@ -59,39 +70,41 @@ class UnknownAdapters(Middleware):
         """Handle the message, unless it reads a resource of an adapter that there isn't."""
         if context.method != "resources/read":
             return await call_next(context)
-        match = re.fullmatch(r"adapters(?:://|/)([^/]+)", str(context.message.uri))
-        if match:
+        adapter = adapter_in(str(context.message.uri))
+        if adapter is not None:
             try:
-                self._installation.info(unquote(match[1]))
+                self._installation.info(adapter)
             except UnknownAdapter as error:
                 data = {"uri": str(context.message.uri)}
                 raise MCPError(code=INVALID_PARAMS, message=str(error), data=data) from None
         return await call_next(context)
 
 
-def add_resources(server: FastMCP, installation: Installation) -> None:
-    """Add the resources, answering from `installation`."""
+def add_resources(server: FastMCP, installation: Installation, instances: Instances) -> None:
+    """Add the resources, answering from `installation` and `instances`."""
     server.add_middleware(UnknownAdapters(installation))
 
-    @server.resource("adapters://", name="adapters", mime_type=_JSON)
+    @server.resource(ALL, name="adapters", mime_type=_JSON)
     async def adapters() -> str:
-        """Everything installed: adapters, plugins and what became of each, configured instances."""
-        return report(installation).model_dump_json()
+        """Everything installed: adapters, plugins and what became of each, configured instances and their states."""
+        return report(installation, instances).model_dump_json()
 
-    # The relative form beside the absolute one, for clients that resolve it against the server's own address.
-    @server.resource("adapters/{adapter_name}", name="adapter-relative", mime_type=_JSON)
-    @server.resource("adapters://{adapter_name}", name="adapter", mime_type=_JSON)
+    @server.resource(ONE_RELATIVE, name="adapter-relative", mime_type=_JSON)
+    @server.resource(ONE, name="adapter", mime_type=_JSON)
     async def adapter(adapter_name: str) -> str:
-        """One adapter: its status, its instances, where it comes from."""
-        return installation.info(adapter_name).model_dump_json()
+        """One adapter: its status, its instances and their states, where it comes from."""
+        info = installation.info(adapter_name)
+        states = {name: instances.state(name) for name in info.instances}
+        return AdapterReport(**dict(info), states=states).model_dump_json()
 
 
-def report(installation: Installation) -> InstallationReport:
+def report(installation: Installation, instances: Instances) -> InstallationReport:
     """Everything installed, broken plugins included."""
-    instances = {name: instance.adapter for name, instance in installation.config.items()}
+    config = installation.config
     return InstallationReport(
         adapters=installation.summaries(),
         plugins=[PluginReport.model_validate(plugin, from_attributes=True) for plugin in installation.catalog.plugins],
-        instances=instances,
+        instances={name: instance.adapter for name, instance in config.items()},
+        states={name: instances.state(name) for name in config},
         config_error=installation.config_error,
     )

@@ -1,4 +1,4 @@
-"""The tools, in memory, in both eras of the protocol."""
+"""The tools that discover, in memory, in both eras of the protocol."""
 
 from __future__ import annotations
 
@@ -17,17 +17,13 @@ if TYPE_CHECKING:
 CANARY = "hunter2-canary"
 
 
-async def test_every_tool_is_typed_and_says_that_it_only_reads(client: Client[Any]):
+async def test_each_says_that_it_only_reads(client: Client[Any]):
     tools = {tool.name: tool for tool in await client.list_tools()}
-    assert tools.keys() == {"list_adapters", "get_adapter_info", "validate_adapter_config"}
-    for tool in tools.values():
-        assert str(tool.description).endswith(".")
-        assert tool.output_schema
-        assert tool.annotations
-        assert tool.annotations.title
-        assert tool.annotations.read_only_hint is tool.annotations.idempotent_hint is True
-        assert tool.annotations.destructive_hint is tool.annotations.open_world_hint is False
-        assert all(field["description"] for field in tool.input_schema["properties"].values())
+    for name in ("list_adapters", "get_adapter_info", "validate_adapter_config"):
+        annotations = tools[name].annotations
+        assert annotations
+        assert annotations.read_only_hint is annotations.idempotent_hint is True
+        assert annotations.destructive_hint is annotations.open_world_hint is False
     (listed,) = tools["list_adapters"].output_schema["properties"].values()
     assert listed["type"] == "array"
     assert "class" in tools["get_adapter_info"].output_schema["properties"]
