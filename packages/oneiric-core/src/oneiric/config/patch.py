@@ -29,22 +29,26 @@ def with_instance(content: Mapping[str, Any], name: str, changes: Mapping[str, A
     if changes is None:
         instances.pop(name, None)
     else:
-        values = patched(instances.get(name), _checked(name, changes))
+        values = _merged(instances.get(name), _checked(name, changes))  # an instance is no reference, whatever its key
         if values or instances.get(name, values) is not None:  # `orders:` says as much as `orders: {}`
             instances[name] = values
     return {**content, "adapters": instances} if instances or adapters else dict(content)
 
 
-def patched(target: object, patch: Any) -> Any:
+def _patched(target: object, patch: Any) -> Any:
     """The merge patch of RFC 7396, for which a reference is a leaf."""
-    if not isinstance(patch, Mapping) or is_reference(patch):
+    if not isinstance(patch, dict) or is_reference(patch):
         return patch
-    result = dict(target) if isinstance(target, Mapping) and not is_reference(target) else {}
+    return _merged({} if is_reference(target) else target, patch)
+
+
+def _merged(target: object, patch: Mapping[str, Any]) -> dict[str, Any]:
+    result = dict(target) if isinstance(target, dict) else {}
     for key, value in patch.items():
         if value is None:
             result.pop(key, None)
         else:
-            result[key] = patched(result.get(key), value)
+            result[key] = _patched(result.get(key), value)
     return result
 
 

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from oneiric.config.checking import problems_of
 from oneiric.config.comparison import PlannedChange, Side, differences, shown, warnings_of
-from oneiric.config.editing import CantEdit, edited
+from oneiric.config.editing import edited
 from oneiric.config.history import History, real_path
 from oneiric.config.patch import same, with_instance
+from oneiric.config.positions import CantEdit
 from oneiric.config.references import schemes_of
 from oneiric.config.store import ConfigStore, spec_of
 from oneiric.config.writing import Replacement, read_current, replace
