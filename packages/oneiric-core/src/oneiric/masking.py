@@ -18,7 +18,7 @@ _PASSWORD_IN_URL = re.compile(r"(?<=://)([^\s/:@]*):(\S*)@")
 """`user:password@` of any URL, up to its last `@`: a password may hold an `@` or a `/` that was not escaped."""
 
 _PASSWORD_IN_KEYWORD = re.compile(
-    r"\b((?:[a-z]*(?:password|passwd|pwd|secret|token)|api_?key)\s*=\s*)('[^']*'|[^\s&;,'\")]+)", re.IGNORECASE
+    r"\b((?:[\w-]*(?:password|passwd|pwd|secret|token)|api_?key)\s*=\s*)('[^']*'|[^\s&;,'\")]+)", re.IGNORECASE
 )
 """`password=…` of a query string or of a DSN made of keywords."""
 

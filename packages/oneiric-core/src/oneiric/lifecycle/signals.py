@@ -52,21 +52,21 @@ async def until_signalled(  # noqa: C901 - one story, whose parts share what has
     try:
         yield
     except BaseException as error:
-        if not closing or not _is_of_the_close(error):
+        if not closing or not _is_of_the_close(error, was_cancelled):
             raise
     finally:
         has_left = True
         restore()
         if closing:
             await asyncio.wait(closing)
-    if block is not None and (block.uncancel() if was_cancelled else block.cancelling()):
-        raise asyncio.CancelledError  # somebody else's
+    if block is not None and was_cancelled:
+        block.uncancel()
     for task in closing:
         task.result()
 
 
-def _is_of_the_close(error: BaseException) -> bool:
+def _is_of_the_close(error: BaseException, was_cancelled: bool) -> bool:
     """Whether it is nothing but what a close does to those who are at work."""
     if isinstance(error, BaseExceptionGroup):
-        return all(map(_is_of_the_close, error.exceptions))
-    return isinstance(error, ShuttingDown | asyncio.CancelledError)
+        return all(_is_of_the_close(inner, was_cancelled) for inner in error.exceptions)
+    return isinstance(error, ShuttingDown) or (isinstance(error, asyncio.CancelledError) and was_cancelled)

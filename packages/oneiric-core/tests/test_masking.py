@@ -1,0 +1,135 @@
+"""What is shown in place of a secret, in settings and in errors."""
+
+from __future__ import annotations
+
+import traceback
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis.strategies import characters, text
+from oneiric import AdapterSettings, InitFailed
+from oneiric.masking import MASK, hide_secrets, masked, secrets_in, without_passwords, without_secrets
+from pydantic import SecretBytes, SecretStr
+
+CANARY = "c4n/ry@p:ss%20w'rd"
+
+
+class Inner(AdapterSettings):
+    token: SecretBytes = SecretBytes(b"inner-token")
+
+
+class Settings(AdapterSettings):
+    password: SecretStr = SecretStr(CANARY)
+    dsn: str = "postgresql://app:url-pass@db/x?sslpassword=query-pass"
+    keywords: str = "host=db password='key word' user=app"
+    inner: Inner = Inner()
+    more: dict[str, list[SecretStr]] = {"a": [SecretStr("in-a-list")]}
+
+
+@pytest.mark.parametrize(
+    ("shown", "was"),
+    [
+        ("redis://:**********@host/0", "redis://:pass@host/0"),
+        ("a db://u:**********@h/x b", "a db://u:p@ss/w:rd@h/x b"),
+        ("postgresql://app@db/x", "postgresql://app@db/x"),
+        ("db://h/?user=u&password=**********&ssl=1", "db://h/?user=u&password=pass&ssl=1"),
+        ("host=db password=********** user=u", "host=db password='pa ss' user=u"),
+        ("API_KEY=**********; x=1", "API_KEY=pass; x=1"),
+        ("access_token=**********", "access_token=pass"),
+        ("the password is wrong", "the password is wrong"),
+        ("https://example.org/a?b=c", "https://example.org/a?b=c"),
+    ],
+)
+def test_passwords_of_urls_and_dsns_are_masked(shown: str, was: str):
+    assert without_passwords(was) == shown
+    assert masked({"a": [was, {"b": was}], "c": 5}) == {"a": [shown, {"b": shown}], "c": 5}
+
+
+def test_every_secret_of_some_settings_is_found_in_every_form():
+    secrets = secrets_in(Settings())
+    assert {CANARY, "url-pass", "query-pass", "key word", "inner-token", "in-a-list"} <= secrets
+    assert {repr(CANARY)[1:-1], "c4n%2Fry%40p%3Ass%20w%27rd"} <= secrets
+    assert "app" not in secrets
+    assert secrets_in("postgresql://app:p%40ss@h") >= {"p%40ss", "p@ss"}
+    assert not secrets_in({"a": ["", "nothing", 5, None], "b": SecretStr("ab")})
+
+
+@given(text(characters(codec="utf-8"), min_size=3), text(), text())
+def test_no_secret_is_left_in_a_text(secret: str, before: str, after: str):
+    for form in (secret, repr(secret)[1:-1]):
+        assert secret not in without_secrets(f"{before}{form}{after}", secrets_in(SecretStr(secret))).replace(
+            MASK, "\0"
+        )
+
+
+class Stubborn(Exception):
+    """Shows what can't be changed."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.__dict__["show"] = lambda: text
+
+    def __str__(self) -> str:
+        return str(self.show())
+
+
+def errors() -> dict[str, BaseException]:
+    def made(error: BaseException, **attributes: Any) -> BaseException:
+        vars(error).update(attributes)
+        return error
+
+    noted = ValueError("x")
+    noted.add_note(f"with {CANARY}")
+    return {
+        "argument": ValueError(f"no {CANARY} here", CANARY, 5),
+        "bytes": ValueError(CANARY.encode()),
+        "nested": ValueError({"dsn": [f"db://u:{CANARY}@h", (CANARY,)]}),
+        "os error": OSError(2, "No such file", f"/run/{CANARY}"),
+        "decode": UnicodeDecodeError("utf-8", f"\xff{CANARY}".encode("latin-1"), 0, 1, "bad byte"),
+        "key": KeyError(CANARY),
+        "import": ImportError("no", name=CANARY, path=f"/{CANARY}.py"),
+        "attributes": made(RuntimeError("x"), detail=f"DETAIL: {CANARY}", query={"q": CANARY}),
+        "note": noted,
+        "group": ExceptionGroup(f"several {1}", [ValueError(CANARY), OSError(CANARY)]),
+        "ours": InitFailed(f"It said {CANARY}.", hint=f"Not {CANARY}!"),
+        "stubborn": Stubborn(CANARY),
+    }
+
+
+@pytest.mark.parametrize("inner", errors())
+@pytest.mark.parametrize("how", ["cause", "context", "itself"])
+def test_no_secret_is_left_in_a_traceback(inner: str, how: str):
+    error = errors()[inner]
+    try:
+        try:
+            raise error
+        except BaseException as caught:
+            if how == "itself":
+                raise
+            if how == "cause":
+                raise InitFailed("The init raised.") from caught
+            raise InitFailed("The init raised.")  # noqa: B904 - a context is what this is about
+    except BaseException as caught:  # noqa: BLE001
+        outer = caught
+    is_clean = hide_secrets(outer, secrets_in(SecretStr(CANARY)))
+    assert is_clean is not (how == "itself" and inner == "stubborn")
+    shown = "".join(traceback.format_exception(outer)) + repr(outer) + repr(vars(outer))
+    assert (CANARY in shown or repr(CANARY)[1:-1] in shown) is not is_clean
+    if inner == "stubborn" and how != "itself":
+        assert "It was raised from a Stubborn, left out as it holds a secret." in shown
+    elif is_clean:
+        assert type(error).__name__ in shown
+
+
+def test_a_circle_of_errors_is_walked_once():
+    first, second = ValueError(CANARY), OSError(CANARY)
+    first.__cause__, second.__cause__ = second, first
+    assert hide_secrets(first, {CANARY})
+    assert CANARY not in f"{first}{second}"
+
+
+def test_without_secrets_an_error_stays_as_it_is():
+    error = ValueError("db://u:pass@h")
+    assert hide_secrets(error, ())
+    assert str(error) == "db://u:pass@h"
