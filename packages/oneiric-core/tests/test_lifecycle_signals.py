@@ -50,6 +50,13 @@ async def work(adapters, number):
         if number == 0 and Busy.ended < 64:
             say("ready")
 
+async def politely(work):
+    """A task of a group whose error would cancel the calls of all others."""
+    try:
+        await work
+    except ShuttingDown:
+        pass
+
 async def main():
     limits = Limits(cleanup_timeout=0.5, drain_timeout={drain})
     async with AdapterManager(CONFIG, Catalog([SPEC]), limits=limits) as adapters:
@@ -66,8 +73,9 @@ say("exit")
 TASK_GROUP = """
             async with asyncio.TaskGroup() as tasks:
                 for number in range(32):
-                    tasks.create_task(work(adapters, number))
+                    tasks.create_task(politely(work(adapters, number)))
 """
+RUDE = TASK_GROUP.replace("politely", "")
 IDLE = """
             tasks = [asyncio.create_task(work(adapters, number)) for number in range(32)]
             await asyncio.Event().wait()
@@ -122,6 +130,15 @@ def test_every_accepted_call_ends_and_every_adapter_is_cleaned_up(tmp_path: Path
     assert int(counts[1]) >= 32
     assert (code, lines[-2]) == (0, "exit"), errors
     assert "Traceback" not in errors or body == IDLE  # tasks of the application's own, which nobody awaited
+
+
+def test_what_the_block_raises_because_of_the_close_goes_no_further(tmp_path: Path):
+    program = Program(tmp_path, RUDE)
+    program.wait_for("ready")
+    program.process.terminate()
+    lines, errors, code = program.end()
+    assert (code, errors, lines[-2]) == (0, "", "exit")
+    assert [line for line in lines if line.startswith("cleaned")] == ["cleaned c", "cleaned b", "cleaned a"]
 
 
 def test_a_cleanup_that_hangs_ends_at_its_deadline(tmp_path: Path):
