@@ -6,8 +6,10 @@ import json
 from pathlib import Path
 from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from oneiric import ConfigError
 from oneiric.config import ConfigStore, LayerName, Source
 
 NAMES = st.sampled_from(["orders", "redis-streams", "v"])
@@ -106,8 +108,16 @@ def test_dotenv_is_the_one_beside_the_config_file(tmp_path: Path):
 def test_an_instance_that_holds_itself_or_a_bomb_leaves_the_others_alone():
     bomb = "".join(f"    b{n}: &b{n} {{x: *b{n - 1}, y: *b{n - 1}}}\n" for n in range(1, 40))
     Path("oneiric.yaml").write_text(
-        f"adapters:\n  good: {{dsn: x}}\n  bad: &bad\n    again: *bad\n  bomb:\n    b0: &b0 {{x: 1}}\n{bomb}"
+        f"adapters:\n  bomb:\n    b0: &b0 {{x: 1}}\n{bomb}  bad: &bad\n    again: *bad\n  good: {{dsn: x}}\n"
     )
     config = ConfigStore.load(environ={})
     assert config["good"].values == {"dsn": "x"}
     assert set(config) == {"good", "bad", "bomb"}
+
+
+def test_aliases_that_make_more_of_a_file_than_anybody_could_look_at_are_one_sentence():
+    wide = ", ".join(f"k{n}: 1" for n in range(15_000))
+    many = "".join(f"  b{n}: *a\n" for n in range(5_000))
+    Path("oneiric.yaml").write_text(f"adapters:\n  a: &a {{{wide}}}\n{many}")
+    with pytest.raises(ConfigError, match="The config holds more than 200000 values"):
+        ConfigStore.load(environ={})

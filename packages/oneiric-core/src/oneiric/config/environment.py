@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from dotenv import dotenv_values
 from pydantic_settings import BaseSettings, EnvSettingsSource, SettingsConfigDict, SettingsError
 
+from oneiric.config.text_file import Unreadable, decoded, read_bytes
 from oneiric.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 
 
 _VARIABLE = "ONEIRIC_ADAPTERS"
+_MAX_DOTENV = 256 * 1024
+"""How many bytes a `.env` may have."""
 _HINT = f"One setting is named as {_VARIABLE}__ORDERS__DSN."
 
 
@@ -84,13 +87,16 @@ def dotenv_of(config_file: Path | None) -> Path:
 
 def read_dotenv(path: Path) -> dict[str, str]:
     """The variables of a `.env` file; none where there is no such file. Raises ConfigError where it can't be read."""
+    if path.is_dir():  # a virtual environment may have that name
+        return {}
     try:
-        text = path.read_text(encoding="utf-8")
+        text = decoded(read_bytes(path, _MAX_DOTENV)).removeprefix("\ufeff")
     except FileNotFoundError:
         return {}
-    except (OSError, ValueError) as error:
-        reason = error.strerror if isinstance(error, OSError) and error.strerror else "it is not UTF-8 text"
-        raise ConfigError(f"{path} can't be read: {reason}.") from error
+    except Unreadable as error:
+        raise ConfigError(f"{path} can't be read: {error}.") from None
+    if len(text) > _MAX_DOTENV:
+        raise ConfigError(f"{path} is larger than {_MAX_DOTENV // 1024} KiB, too large for a file of variables.")
     return {name: value for name, value in dotenv_values(stream=StringIO(text)).items() if value is not None}
 
 

@@ -11,11 +11,15 @@ from enum import StrEnum
 from typing import Any
 
 from oneiric.config.references import is_reference
+from oneiric.errors import ConfigError
 from oneiric.validation import MAX_DEPTH
 
-MAX_VALUES = 10_000
-"""How many values of a layer are told apart. An alias in YAML can stand for any number of them, or for itself; what is past
-this, or deeper than a config may be, stays whole, and the check of its instance will refuse it."""
+MAX_VALUES = 20_000
+"""How many values of an instance are told apart. An alias in YAML can stand for any number of them, or for itself; a mapping
+that is past this, or deeper than a config may be, stays whole, and a higher layer replaces it as one."""
+
+MAX_ALL_VALUES = 10 * MAX_VALUES
+"""How many values a layer may have."""
 
 Path = tuple[str, ...]
 """The keys that lead to a value, the instance's name first."""
@@ -52,16 +56,37 @@ Tree = dict[str, "Sourced | Tree"]
 
 
 def sourced(values: Mapping[str, Any], locate: Callable[[Path], Source]) -> Tree:
-    """The tree of a layer; `locate` says where the value at a path comes from."""
-    budget = iter(range(MAX_VALUES))
-    return {str(name): _branch(instance, (str(name),), locate, budget) for name, instance in values.items()}
+    """The tree of a layer; `locate` says where the value at a path comes from. Raises ConfigError for too many values."""
+    tree: Tree = {}
+    left = MAX_ALL_VALUES
+    for name, instance in values.items():
+        budget = _Budget(min(left, MAX_VALUES))
+        if len(instance) > left:
+            raise ConfigError(
+                f"The config holds more than {MAX_ALL_VALUES} values, counted where an alias repeats them."
+            )
+        tree[str(name)] = _branch(instance, (str(name),), locate, budget)
+        left -= len(instance) + budget.spent
+    return tree
 
 
-def _branch(values: Mapping[str, Any], path: Path, locate: Callable[[Path], Source], budget: Iterator[int]) -> Tree:
+@dataclass(slots=True)
+class _Budget:
+    size: int
+    spent: int = 0
+
+    def has_room_for(self, values: Mapping[str, Any]) -> bool:
+        if self.spent + len(values) > self.size:
+            return False
+        self.spent += len(values)
+        return True
+
+
+def _branch(values: Mapping[str, Any], path: Path, locate: Callable[[Path], Source], budget: _Budget) -> Tree:
     tree: Tree = {}
     for key, value in values.items():
         inner = (*path, str(key))
-        if _is_branch(value) and len(inner) <= MAX_DEPTH and next(budget, None) is not None:
+        if _is_branch(value) and len(inner) <= MAX_DEPTH and budget.has_room_for(value):
             tree[key] = _branch(value, inner, locate, budget)
         else:
             tree[key] = Sourced(value, locate(inner))

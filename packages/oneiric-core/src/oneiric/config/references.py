@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from oneiric.config.text_file import Unreadable, decoded, read_bytes
 from oneiric.errors import UnresolvedReference
 from oneiric.validation import nearest
 
@@ -112,12 +113,11 @@ def _built_in(environ: Mapping[str, str]) -> dict[str, Resolver]:
 def _from_file(name: str) -> str:
     """The file's text without the newline that an editor leaves at the end."""
     try:
-        with Path(name).expanduser().open(encoding="utf-8") as file:
-            text = file.read(_MAX_SECRET + 1)
-    except OSError as error:
+        text = decoded(read_bytes(Path(name).expanduser(), 4 * _MAX_SECRET))
+    except FileNotFoundError as error:
         raise UnresolvedReference(f"the file can't be read: {error.strerror}.") from None
-    except ValueError:
-        raise UnresolvedReference("the file is not UTF-8 text.") from None
+    except (Unreadable, RuntimeError) as error:  # RuntimeError: nobody's home
+        raise UnresolvedReference(f"the file can't be read: {error}.") from None
     if len(text) > _MAX_SECRET:
         raise UnresolvedReference(f"the file is larger than {_MAX_SECRET // 1024} KiB.")
     return text.removesuffix("\n").removesuffix("\r")

@@ -130,21 +130,25 @@ class ConfigStore(Mapping[str, Instance]):
 
 def _adapters_of(file: YamlFile) -> dict[str, Any]:
     """The `adapters:` of a file, checked to be a mapping of mappings and to have nothing beside it."""
-    path, content = file.path, file.content
-    for key in content:
+    for key in file.content:
         if key != "adapters":
-            raise ConfigError(f"{path}: `{str(key)[:100]}` is not a key of the config; the only one is `adapters`.")
-    adapters = content.get("adapters")
+            where = file.locate((str(key),))
+            raise ConfigError(f"{where}: `{str(key)[:100]}` is not a key of the config; the only one is `adapters`.")
+    adapters = file.content.get("adapters")
     if adapters is None:
         return {}
     if not isinstance(adapters, Mapping):
-        raise ConfigError(f"{path}: `adapters` should be a mapping of instances to their settings.")
+        raise ConfigError(
+            f"{file.locate(('adapters',))}: `adapters` should be a mapping of instances to their settings."
+        )
     for name, values in adapters.items():
+        if isinstance(name, str) and isinstance(values, Mapping | None):
+            continue
+        where = file.locate(("adapters", str(name)))
         if not isinstance(name, str):
-            raise ConfigError(f"{path}: the instance name {name!r} should be a string: put it in quotes.")
-        if not isinstance(values, Mapping | None):
-            raise ConfigError(f"{path}: `adapters.{name}` should be a mapping of settings.")
-    return {name: dict(values or {}) for name, values in adapters.items()}
+            raise ConfigError(f"{where}: the instance name {str(name)[:100]} should be a string: put it in quotes.")
+        raise ConfigError(f"{where}: `adapters.{name[:100]}` should be a mapping of settings.")
+    return {name: values or {} for name, values in adapters.items()}
 
 
 def _file_layer(file: YamlFile) -> Tree:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-import re
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,9 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 from platformdirs import user_config_path
 from ruamel.yaml import YAML
-from ruamel.yaml.error import MarkedYAMLError
-from ruamel.yaml.nodes import MappingNode
 
+from oneiric.config import text_file
+from oneiric.config.text_file import Unreadable, decoded
+from oneiric.config.yaml_errors import described
+from oneiric.config.yaml_nodes import Lines, MarkedConstructor, check_merges
 from oneiric.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -23,10 +25,7 @@ if TYPE_CHECKING:
 
 FILE_NAME = "oneiric.yaml"
 FILE_VARIABLE = "ONEIRIC_CONFIG"
-_QUOTES_NO_VALUE = re.compile(r"""([^'"]|(['"])(\\?.|<[a-z ]+>)\2)*""")
-"""A sentence of the parser with nothing in quotes but single characters and the names of tokens."""
-
-MAX_FILE_SIZE = 1024 * 1024
+MAX_FILE_SIZE = 256 * 1024
 """How many characters a config file may have."""
 
 
@@ -60,16 +59,14 @@ class YamlFile:
     node: Node | None = field(default=None, repr=False)
     """The same as the parser's nodes, whose marks count the text's characters; None for an empty file."""
 
+    lines: Lines = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "lines", Lines(self.node))
+
     def locate(self, keys: Sequence[str]) -> str:
         """`oneiric.yaml:7` for the value that these keys lead to; with `<<`, for as far as they lead in the text."""
-        node, line = self.node, 1
-        for key in keys:
-            pairs = node.value if isinstance(node, MappingNode) else ()
-            found = next(((name, value) for name, value in pairs if str(name.value) == key), None)
-            if found is None:
-                break
-            line, node = found[0].start_mark.line + 1, found[1]
-        return f"{self.path}:{line}"
+        return f"{self.path}:{self.lines.of(keys)}"
 
 
 def read_file(path: Path) -> YamlFile:
@@ -80,25 +77,28 @@ def read_file(path: Path) -> YamlFile:
 def read_bytes(path: Path) -> bytes:
     """The bytes of a config file, and not many more than one may have. Raises ConfigError where it can't be read."""
     try:
-        with path.open("rb") as file:
-            return file.read(4 * MAX_FILE_SIZE + 1)
-    except (OSError, ValueError) as error:
-        reason = error.strerror if isinstance(error, OSError) and error.strerror else "its name is none"
-        raise ConfigError(f"The config file {path} can't be read: {reason}.") from error
+        return text_file.read_bytes(path, 4 * MAX_FILE_SIZE)
+    except FileNotFoundError as error:
+        reason = error.strerror
+    except Unreadable as error:
+        reason = str(error)
+    raise ConfigError(f"The config file {path} can't be read: {reason}.")
 
 
 def parse(path: Path, data: bytes) -> YamlFile:
     """What these bytes, which are or will be in that file, hold. Raises ConfigError with the file and the line."""
     text = _decoded(path, data)
     try:
-        content = YAML(typ="safe", pure=True).load(text)
-        node = YAML(typ="safe", pure=True).compose(text)
-    except MarkedYAMLError as error:
-        line = f" line {error.problem_mark.line + 1}" if error.problem_mark else ""
+        # A warning of the parser's would show lines of the file.
+        with warnings.catch_warnings(action="ignore"):
+            node = YAML(typ="safe", pure=True).compose(text)
+            check_merges(node)
+            content = _loader().load(text)
+    except Exception as error:  # noqa: BLE001 - the parser raises whatever its parts raise
+        line, sentence = described(error, text)
+        where = f"{path} line {line}" if line else f"{path}"
         # From None: the parser's own message may quote a value, and a traceback would show it.
-        raise ConfigError(f"{path}{line} is not valid YAML: {_unquoted(error)}.") from None
-    except Exception as error:  # noqa: BLE001 - `!!bool maybe` is a KeyError, `!!int ''` an IndexError
-        raise ConfigError(f"{path} is not valid YAML ({type(error).__name__}).") from None
+        raise ConfigError(f"{where} is not valid YAML: {sentence}") from None
     if content is None:
         content = {}
     if not isinstance(content, Mapping):
@@ -106,20 +106,16 @@ def parse(path: Path, data: bytes) -> YamlFile:
     return YamlFile(path, dict(content), text, node)
 
 
+def _loader() -> YAML:
+    loader = YAML(typ="safe", pure=True)
+    loader.Constructor = MarkedConstructor
+    return loader
+
+
 def _decoded(path: Path, data: bytes) -> str:
     try:
-        if len(data) <= 4 * MAX_FILE_SIZE and len(text := data.decode()) <= MAX_FILE_SIZE:
+        if len(data) <= 4 * MAX_FILE_SIZE and len(text := decoded(data)) <= MAX_FILE_SIZE:
             return text
-    except UnicodeDecodeError:
-        # From None: the codec's error holds the bytes.
-        raise ConfigError(f"The config file {path} can't be read: it is not UTF-8 text.") from None
+    except Unreadable as error:
+        raise ConfigError(f"The config file {path} can't be read: {error}.") from None
     raise ConfigError(f"{path} is larger than {MAX_FILE_SIZE // 1024} KiB, too large for a config file.")
-
-
-def _unquoted(error: MarkedYAMLError) -> str:
-    """What the parser says is wrong, without what it quotes of the file: `password: *hunter2` is an undefined alias."""
-    problem = error.problem or error.context or "it can't be parsed"
-    duplicate = re.match(r'found duplicate key "(.*?)" with value', problem)
-    if duplicate:
-        return f"the key `{duplicate[1][:100]}` is there twice"
-    return problem if _QUOTES_NO_VALUE.fullmatch(problem) else re.split("['\"]", problem)[0].strip()
