@@ -126,7 +126,7 @@ async def test_sigterm_under_load_loses_no_write_and_closes_the_database(tmp_pat
         if process.returncode is None:
             process.kill()
     assert process.returncode == 0, errors
-    _, written, _, state = out.split()
+    _, written, _, state = out.decode().split()
     assert state == "stopped"
     assert not (tmp_path / "load.db-wal").exists()
     config = ConfigStore.load(overrides={"sqlite": {"path": str(path)}}, environ={})

@@ -51,7 +51,7 @@ async def work(adapters, number):
             say("ready")
 
 async def politely(work):
-    """A task of a group whose error would cancel the calls of all others."""
+    # In a group, the error of one would cancel the calls of all others.
     try:
         await work
     except ShuttingDown:
