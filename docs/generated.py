@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import ast
 import asyncio
 import inspect
 import os
 import subprocess
 import sys
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -42,6 +44,39 @@ def _type(field: dict[str, Any]) -> str:
     if "enum" in field:
         return " or ".join(f"`{value}`" for value in field["enum"])
     return " or ".join(_type(option) for option in field["anyOf"]) if "anyOf" in field else field.get("type", "object")
+
+
+def states() -> None:
+    """The states of an instance, and what may follow each."""
+    from oneiric.lifecycle import TRANSITIONS, State
+
+    print("| state | then | |\n|---|---|---|")
+    meanings = _attribute_docs(State)
+    for state, following in TRANSITIONS.items():
+        then = ", ".join(f"`{other}`" for other in State if other in following)
+        print(f"| `{state}` | {then} | {meanings.get(state.name, '')} |")
+
+
+def limits() -> None:
+    """The limits of a manager, each with its default."""
+    from oneiric import Limits
+
+    print("| limit | default | |\n|---|---|---|")
+    meanings = _attribute_docs(Limits)
+    for name in inspect.signature(Limits).parameters:
+        print(f"| `{name}` | `{getattr(Limits(), name)}` | {meanings.get(name, '')} |")
+
+
+def _attribute_docs(documented: type) -> dict[str, str]:
+    """The string below each attribute of a class."""
+    (body,) = ast.parse(inspect.getsource(documented)).body
+    assert isinstance(body, ast.ClassDef)
+    docs = {}
+    for statement, following in pairwise(body.body):
+        target = statement.targets[0] if isinstance(statement, ast.Assign) else getattr(statement, "target", None)
+        if isinstance(target, ast.Name) and isinstance(following, ast.Expr):
+            docs[target.id] = " ".join(str(ast.literal_eval(following.value)).split())
+    return docs
 
 
 def tools() -> None:

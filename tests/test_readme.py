@@ -30,6 +30,7 @@ def command_after(marker: str) -> str:
         ("README.md", "Ada 12"),
         ("packages/oneiric-core/README.md", "Ada 12"),
         ("packages/oneiric-sqlite/README.md", "tea 1"),
+        ("docs/lifecycle.md", "ready True\n0\nstopped"),
     ],
 )
 def test_the_example_runs_as_it_stands(page: str, output: str, tmp_path: Path) -> None:

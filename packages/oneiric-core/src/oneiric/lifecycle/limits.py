@@ -14,7 +14,9 @@ class Limits:
     init_attempts: int = 3
     """How often an init that fails with a transient error is tried, with jittered backoff between the attempts."""
     health_timeout: float = 5.0
+    """For a health check."""
     cleanup_timeout: float = 10.0
+    """For a cleanup, once no call is under way."""
     drain_timeout: float = 10.0
     """For the calls that are under way when an adapter is to be cleaned up."""
     health_interval: float | None = None

@@ -13,10 +13,11 @@ class State(StrEnum):
     INITIALIZING = "initializing"
     """Being built and initialised, retries included."""
     READY = "ready"
+    """Initialised and in use."""
     UNHEALTHY = "unhealthy"
     """Initialised and in use, and its last health checks failed."""
     CLEANING_UP = "cleaning_up"
-    """Gives no more calls; those under way are finished, then it is cleaned up."""
+    """Takes no more calls; those under way are finished, then it is cleaned up."""
     FAILED = "failed"
     """Could not be initialised, and is cleaned up; the next use tries again."""
 
