@@ -9,7 +9,7 @@ from io import TextIOWrapper
 
 import typer
 
-from oneiric.cli import catalog, configuration, validation
+from oneiric.cli import catalog, configuration, diagnostics, validation
 from oneiric.cli.output import errors, keep_answers_clean, print_json
 from oneiric.discovery import Catalog, discover
 from oneiric.errors import ConfigError, OneiricError
@@ -49,6 +49,9 @@ def build(found: Catalog) -> typer.Typer:
     app.command("plugins")(catalog.plugins)
     app.command("validate")(validation.validate_config)
     app.command("explain")(configuration.explain_instance)
+    app.command("test")(diagnostics.connection)
+    app.command("health")(diagnostics.health)
+    app.command("doctor")(diagnostics.doctor)
     for implementation in found.hooks.hook.oneiric_register_commands.get_hookimpls() if found.hooks else ():
         try:
             with redirect_stdout(sys.stderr):  # what it prints is no part of a JSON answer

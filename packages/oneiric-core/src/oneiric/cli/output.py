@@ -23,6 +23,8 @@ _STYLES = {
     "ok": "green",
     "configured": "bold green",
     "loaded": "green",
+    "passed": "green",
+    "skipped": "dim",
     "blocked": "yellow",
     "failed": "red",
     "collided": "red",
