@@ -14,6 +14,8 @@ from fastmcp import Client
 from fastmcp.client.transports import StdioTransport
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from conftest import Site, Starter
 
 DRIVERS = ("aiosqlite", "asyncpg", "celery", "rq", "redis", "qdrant_client", "numpy", "grpc", "shelf_adapter")
@@ -121,6 +123,77 @@ async def test_a_signal_ends_it_promptly_though_the_client_stays(start: Starter,
         server.process.send_signal(number)
         async with asyncio.timeout(10):
             assert await server.end() == (128 + number, "")
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, None])
+async def test_every_adapter_is_cleaned_up_at_the_end_though_one_hangs_in_its_init(
+    start: Starter, living: Site, number: signal.Signals | None, until: Callable[..., Any]
+):
+    living.configure("adapters: {orders: {adapter: shelf}, hung: {adapter: shelf, path: hang}}")
+    async with start() as server:
+        await server.greet()
+        arguments = {"name": "initialize_adapter", "arguments": {"adapter_name": "orders"}}
+        await server.ask("tools/call", arguments)
+        params = {"name": "initialize_adapter", "arguments": {"adapter_name": "hung"}}
+        await server.write(json.dumps({"jsonrpc": "2.0", "id": 5, "method": "tools/call", "params": params}))
+        await until(lambda: "hung init" in living.life)
+        if number:
+            server.process.send_signal(number)
+        else:
+            assert server.process.stdin
+            server.process.stdin.close()
+        async with asyncio.timeout(15):
+            code, error = await server.end()
+    assert code == (128 + number if number else 0)
+    assert {"orders cleanup", "hung cleanup"} <= set(living.life)
+    assert "Traceback" not in error
+
+
+async def test_with_allow_writes_the_user_who_starts_it_may_write(site: Site):
+    transport = StdioTransport(
+        sys.executable,
+        ["-m", "oneiric_mcp", "--allow-writes"],
+        env=site.environment,
+        cwd=str(site.work),
+        keep_alive=False,
+    )
+    async with Client(transport) as client:
+        arguments = {"adapter_name": "shelf", "config": {"path": "y"}, "confirm": True}
+        assert (await client.call_tool("set_adapter_config", arguments)).data.applied
+    assert "path: y" in (site.work / "oneiric.yaml").read_text(encoding="utf-8")
+
+
+async def test_no_config_takes_the_server_to_a_cloud_s_metadata(start: Starter, living: Site):
+    living.install("net", NETWORK_PLUGIN, net_adapter=NETWORK_ADAPTER)
+    living.configure("adapters: {net: {host: 169.254.169.254}}")
+    async with start() as server:
+        await server.greet()
+        answer = await server.ask("tools/call", {"name": "initialize_adapter", "arguments": {"adapter_name": "net"}})
+        said = answer["result"]["structuredContent"]
+        assert said["state"] == "failed"
+        assert "metadata" in said["error"] or "TargetRefused" in said["error"], said
+
+
+NETWORK_PLUGIN = """
+from oneiric import AdapterSettings, AdapterSpec, hookimpl
+
+class Settings(AdapterSettings):
+    host: str
+
+@hookimpl
+def oneiric_adapters():
+    return [AdapterSpec("net", type="net", summary="A test's adapter.", adapter="net_adapter:Net", settings=Settings,
+                        example={"host": "a"})]
+"""
+NETWORK_ADAPTER = """
+import asyncio
+from oneiric.adapters.base import Adapter
+
+class Net(Adapter):
+    async def init(self): await asyncio.open_connection(self.settings.host, 80)
+    async def health(self): return True
+    async def cleanup(self): pass
+"""
 
 
 def test_without_a_stdin_it_says_so(site: Site):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import socket
 from typing import TYPE_CHECKING
@@ -15,10 +16,11 @@ from rich.text import Text
 from oneiric_mcp.loopback import is_loopback
 
 if TYPE_CHECKING:
-    from fastmcp import FastMCP
+    from collections.abc import Awaitable, Callable
 
     from oneiric_mcp.installation import Installation
     from oneiric_mcp.options import Options
+    from oneiric_mcp.server import OneiricServer
 
 PATH = "/mcp"
 
@@ -27,7 +29,7 @@ class BindRefused(OneiricError, OSError):
     """The server can't, or must not, listen on that address."""
 
 
-async def serve(server: FastMCP, installation: Installation, host: str, port: int, options: Options) -> None:
+async def serve(server: OneiricServer, installation: Installation, host: str, port: int, options: Options) -> None:
     """Listen on `host` and `port` (0 picks a free one), print where and what, and serve until cancelled or a signal comes.
 
     Raises BindRefused for an address that is taken, and for one that other machines reach where callers need not say who
@@ -54,7 +56,22 @@ async def serve(server: FastMCP, installation: Installation, host: str, port: in
         config = uvicorn.Config(
             app, host=host, port=address[1], lifespan="on", log_level="warning", timeout_graceful_shutdown=2, ws="none"
         )
-        await uvicorn.Server(config).serve(sockets=[listening])
+        await _Server(config, server.stop).serve(sockets=[listening])
+
+
+class _Server(uvicorn.Server):
+    """Uvicorn, which before it waits for the requests that are under way lets the server end what would keep them so."""
+
+    def __init__(self, config: uvicorn.Config, stop: Callable[[], Awaitable[None]]) -> None:
+        super().__init__(config)
+        self._stop = stop
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Take no more connections, and end; at once where a second SIGINT comes."""
+        stopping = asyncio.ensure_future(self._stop())
+        while not self.force_exit and not stopping.done():
+            await asyncio.wait({stopping}, timeout=0.1)
+        await super().shutdown(sockets)
 
 
 def listen(host: str, port: int, *, for_others: bool = False) -> socket.socket:

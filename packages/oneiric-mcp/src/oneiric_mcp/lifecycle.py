@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
+from oneiric.errors import ShuttingDown
 from oneiric.lifecycle import AdapterManager, State
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import Callable
 
     from oneiric_mcp.installation import Installation
 
@@ -32,6 +32,8 @@ class Instances:
         self._manager: AdapterManager | None = None
         self._adapters: dict[str, str] = {}
         """Of each instance that was ever asked for, the adapter that it was started with."""
+        self._starting: set[asyncio.Task[object]] = set()
+        self._is_stopping = False
 
     @property
     def manager(self) -> AdapterManager:
@@ -42,6 +44,22 @@ class Instances:
         if self._manager.config is not config:
             self._manager.config = config
         return self._manager
+
+    async def start(self, name: str) -> None:
+        """Initialise an instance, where it is not. Raises as `AdapterManager.get` does, ShuttingDown when the server stops."""
+        if self._is_stopping:
+            raise _stopping(name)
+        # A task, as the server may stop in the middle of an init that would take its whole deadline.
+        task: asyncio.Task[object] = asyncio.ensure_future(self.manager.get(name))
+        self._starting.add(task)
+        task.add_done_callback(self._started)
+        try:
+            await asyncio.wait({task})
+        finally:
+            task.cancel()
+        if task.cancelled():
+            raise _stopping(name)
+        task.result()
 
     def adapter_of(self, name: str) -> str:
         """The adapter of an instance: as it was started, or else as it is configured.
@@ -58,17 +76,16 @@ class Instances:
         """Whether the server has an adapter of an instance."""
         return name in self._adapters and self.state(name) not in (State.STOPPED, State.FAILED)
 
-    @asynccontextmanager
-    async def closing(self) -> AsyncIterator[None]:
-        """Clean all of them up at the end."""
-        try:
-            yield
-        finally:
-            await self._close()
+    def open(self) -> None:
+        """Take calls, after a `stop()` too."""
+        self._is_stopping = False
 
-    async def _close(self) -> None:
+    async def stop(self) -> None:
+        """Cut off what is being initialised, take no more calls to initialise, and clean all up."""
+        self._is_stopping = True
+        for task in self._starting:
+            task.cancel()
         manager, self._manager = self._manager, None
-        self._adapters.clear()
         if manager is None:
             return
         try:
@@ -77,8 +94,17 @@ class Instances:
         except TimeoutError:
             _log.error("Not all adapters were cleaned up within %g s.", CLOSE_SECONDS)
 
+    def _started(self, task: asyncio.Task[object]) -> None:
+        self._starting.discard(task)
+        if not task.cancelled():
+            task.exception()  # looked at, or asyncio would log it where the caller has gone
+
     def _tell(self, name: str, state: State) -> None:
         configured = self._installation.config.get(name)
         if state is State.INITIALIZING and configured is not None:
             self._adapters[name] = configured.adapter
         self._on_change(*filter(None, {self._adapters.get(name), configured and configured.adapter}))
+
+
+def _stopping(name: str) -> ShuttingDown:
+    return ShuttingDown(f"`{name}` is not initialised, as the server stops.", adapter=name)

@@ -23,9 +23,8 @@ from oneiric_mcp.tools.lifecycle import add_lifecycle_tools
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Collection
 
+    from fastmcp.server.auth import AuthProvider
     from starlette.requests import Request
-
-    from oneiric_mcp.auth.bearer import Bearer
 
 _INSTRUCTIONS = """\
 Oneiric gives an application its database, vector index, task queue and message bus by adapters, each a pip package.
@@ -33,38 +32,55 @@ list_adapters says which are installed here, get_adapter_info explains one, and 
 before anybody uses it. get_adapter_config shows the config of an instance, secrets masked."""
 
 
+class OneiricServer(FastMCP[None]):
+    """FastMCP, with what has to end before the transport does: it waits for calls and streams, and not for ever."""
+
+    def __init__(self, installation: Installation, auth: AuthProvider | None, audit: AuditLog) -> None:
+        self.subscriptions = Subscriptions(installation, auth)
+        self.instances = Instances(installation, self.subscriptions.changed)
+        super().__init__(
+            "oneiric",
+            instructions=_INSTRUCTIONS,
+            version=version("oneiric-mcp"),
+            middleware=[ArgumentErrors(), Audit(audit)],
+            auth=auth,
+            lifespan=_lifespan,
+            mask_error_details=True,
+        )
+
+    async def stop(self) -> None:
+        """End what is being initialised and the streams of subscribers, and clean all adapters up."""
+        self.subscriptions.close()
+        await self.instances.stop()
+
+
+@asynccontextmanager
+async def _lifespan(server: FastMCP[None]) -> AsyncIterator[None]:
+    assert isinstance(server, OneiricServer)
+    server.instances.open()
+    try:
+        yield
+    finally:
+        await server.stop()
+
+
 def build_server(
     installation: Installation | None = None,
     *,
-    auth: Bearer | None = None,
+    auth: AuthProvider | None = None,
     allow_writes: bool = False,
     allowed_hosts: Collection[str] = (),
     audit: AuditLog | None = None,
-) -> FastMCP:
+) -> OneiricServer:
     """The server for what is installed here; it starts whatever is broken, as it looks at nothing before it is asked.
 
     With `auth`, callers over HTTP need a token, and see only the tools that it has the scope for; who serves a server that
-    writes over HTTP must give one. `allowed_hosts`
-    are those that test_adapter_connection may reach with a config that is not the stored one.
+    writes over HTTP must give one. `allowed_hosts` are those that test_adapter_connection may reach with a config that is
+    not the stored one.
     """
     shown = Installation() if installation is None else installation
-    subscriptions = Subscriptions(shown, auth)
-    instances = Instances(shown, subscriptions.changed)
-
-    @asynccontextmanager
-    async def lifespan(_: FastMCP) -> AsyncIterator[None]:
-        async with instances.closing():
-            yield
-
-    server = FastMCP(
-        "oneiric",
-        instructions=_INSTRUCTIONS,
-        version=version("oneiric-mcp"),
-        middleware=[Audit(audit or AuditLog()), ArgumentErrors()],
-        auth=auth,
-        lifespan=lifespan,
-        mask_error_details=True,
-    )
+    server = OneiricServer(shown, auth, audit or AuditLog())
+    instances, subscriptions = server.instances, server.subscriptions
     add_discovery_tools(server, shown)
     add_configuration_tools(server, shown, instances)
     if allow_writes:

@@ -130,6 +130,10 @@ class Subscriptions:
         if names:
             self.changed(*sorted({adapter for name in names for adapter in _adapters(before, after, name)}))
 
+    def close(self) -> None:
+        """End the streams of those who listen, and tell them so."""
+        self._listen_handler.close()
+
     # What follows makes this a SubscriptionBus of the SDK's.
 
     async def publish(self, event: ServerEvent) -> None:

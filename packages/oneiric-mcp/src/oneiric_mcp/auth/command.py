@@ -40,7 +40,7 @@ def create(
 ) -> None:
     """Make a token and print it, this once: only its hash is stored."""
     store = TokenFile(file or default_path())
-    token = store.create(name, scope or (), _duration(expires) if expires else None)
+    token = store.create(name, scope or (), _duration(expires) if expires is not None else None)
     made = next(stored for stored in store.tokens() if stored.name == name)
     if json:
         print_json({"token": token, **_shown(made), "file": str(store.path)})

@@ -43,7 +43,7 @@ def add_lifecycle_tools(
         with told():
             installation.instance(adapter_name)
         try:
-            await instances.manager.get(adapter_name)
+            await instances.start(adapter_name)
         except OneiricError as error:
             return report(adapter_name, healthy=False, error=str(error))
         return await checked(adapter_name)
