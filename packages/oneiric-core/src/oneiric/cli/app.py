@@ -9,7 +9,7 @@ from io import TextIOWrapper
 
 import typer
 
-from oneiric.cli import catalog, configuration, diagnostics, validation
+from oneiric.cli import catalog, config, configuration, diagnostics, validation
 from oneiric.cli.output import errors, keep_answers_clean, print_json
 from oneiric.discovery import Catalog, discover
 from oneiric.errors import ConfigError, OneiricError
@@ -52,6 +52,7 @@ def build(found: Catalog) -> typer.Typer:
     app.command("test")(diagnostics.connection)
     app.command("health")(diagnostics.health)
     app.command("doctor")(diagnostics.doctor)
+    app.add_typer(config.app, name="config")
     for implementation in found.hooks.hook.oneiric_register_commands.get_hookimpls() if found.hooks else ():
         try:
             with redirect_stdout(sys.stderr):  # what it prints is no part of a JSON answer

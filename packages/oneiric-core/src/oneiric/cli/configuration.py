@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import json as jsonlib
 from dataclasses import asdict
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from oneiric.cli.output import JsonOption, console, print_json, print_table
+from oneiric.cli.output import ConfigOption, JsonOption, console, print_json, print_table
 from oneiric.config import ConfigStore, explain, problems_of, schemes_of, spec_of
 from oneiric.discovery import discover
-
-ConfigOption = Annotated[Path | None, typer.Option("--config", help="The config file; otherwise it is looked for.")]
 
 
 def explain_instance(

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from oneiric.cli.configuration import ConfigOption  # noqa: TC001 - typer reads the annotations
-from oneiric.cli.output import JsonOption, console, errors, print_json, print_table
+from oneiric.cli.output import ConfigOption, JsonOption, console, errors, print_json, print_table
 from oneiric.config import ConfigStore
 from oneiric.diagnostics import Verdict, check_connection, check_health, diagnose, refuse_for_good
 from oneiric.discovery import discover

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TextIO
 
 import typer
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON, for machines.")]
+ConfigOption = Annotated[Path | None, typer.Option("--config", help="The config file; otherwise it is looked for.")]
 
 _STYLES = {
     "available": "green",

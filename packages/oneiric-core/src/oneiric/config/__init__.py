@@ -9,7 +9,7 @@ from oneiric.config.layers import LayerName, Source
 from oneiric.config.plans import ConfigPlan, apply_plan, plan_change, plan_rollback
 from oneiric.config.references import Resolver, has_references, is_reference, resolved, schemes_of
 from oneiric.config.store import ConfigStore, Instance, spec_of
-from oneiric.config.yaml_file import FILE_NAME, FILE_VARIABLE, find_file
+from oneiric.config.yaml_file import FILE_NAME, FILE_VARIABLE, find_file, read_value
 
 __all__ = [
     "FILE_NAME",
@@ -33,6 +33,7 @@ __all__ = [
     "plan_change",
     "plan_rollback",
     "problems_of",
+    "read_value",
     "references_in",
     "resolved",
     "schemes_of",

@@ -45,6 +45,11 @@ class ConfigPlan:
     replacement: Replacement = field(repr=False)
     """The file before and after, secrets included: not for showing."""
 
+    @property
+    def changes_something(self) -> bool:
+        """Whether the file will be another than it is."""
+        return self.replacement.before != self.replacement.after
+
 
 def plan_change(
     name: str,
@@ -62,6 +67,8 @@ def plan_change(
     """
     found, before = _current(path, environ)
     old = _Moment.of(parse(found, before or b""), environ)
+    if not isinstance(old.file.content.get("adapters", {}), dict | None):
+        raise ConfigError(f"{found}: `adapters` should be a mapping of instances to their settings.")
     file = _edited(old.file, with_instance(old.file.content, name, changes), name)
     if changes is None:
         new = _Moment.of(file, environ)

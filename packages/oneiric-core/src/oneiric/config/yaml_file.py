@@ -88,22 +88,31 @@ def read_bytes(path: Path) -> bytes:
 def parse(path: Path, data: bytes) -> YamlFile:
     """What these bytes, which are or will be in that file, hold. Raises ConfigError with the file and the line."""
     text = _decoded(path, data)
-    try:
-        # A warning of the parser's would show lines of the file.
-        with warnings.catch_warnings(action="ignore"):
-            node = YAML(typ="safe", pure=True).compose(text)
-            check_merges(node)
-            content = _loader().load(text)
-    except Exception as error:  # noqa: BLE001 - the parser raises whatever its parts raise
-        line, sentence = described(error, text)
-        where = f"{path} line {line}" if line else f"{path}"
-        # From None: the parser's own message may quote a value, and a traceback would show it.
-        raise ConfigError(f"{where} is not valid YAML: {sentence}") from None
+    node, content = _read(text, path)
     if content is None:
         content = {}
     if not isinstance(content, Mapping):
         raise ConfigError(f"{path} is not a mapping: it should start with `adapters:`.")
     return YamlFile(path, dict(content), text, node)
+
+
+def read_value(text: str, what: str) -> Any:
+    """A text as YAML. Raises ConfigError, which calls the text `what`."""
+    return _read(text, what)[1]
+
+
+def _read(text: str, what: Path | str) -> tuple[Node | None, Any]:
+    try:
+        # A warning of the parser's would show lines of the file.
+        with warnings.catch_warnings(action="ignore"):
+            node = YAML(typ="safe", pure=True).compose(text)
+            check_merges(node)
+            return node, _loader().load(text)
+    except Exception as error:  # noqa: BLE001 - the parser raises whatever its parts raise
+        line, sentence = described(error, text)
+        where = f"{what} line {line}" if line else f"{what}"
+        # From None: the parser's own message may quote a value, and a traceback would show it.
+        raise ConfigError(f"{where} is not valid YAML: {sentence}") from None
 
 
 def _loader() -> YAML:
