@@ -110,7 +110,7 @@ async def _life(client: Client[Any], catalog: Catalog, adapter: AdapterSummary) 
     config = ConfigStore({name: example})  # the example's alone: no file, no variable
     async with AdapterManager(config, catalog) as adapters:
         instance = await adapters.get(name)
-        yield "initialise", f"{type(instance).__name__} is {adapters.state(name)}"
+        yield "initialise", f"{instance.__class__.__name__} is {adapters.state(name)}"
         yield "use", await _use(instance)
         health = await adapters.health(name)
         if not health:
