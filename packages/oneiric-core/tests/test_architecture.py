@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 ROOT = Path(oneiric.__file__).parent
 
 FLOORS = [
+    "oneiric.testing",
     "oneiric.__main__",
     "oneiric.cli",
     "oneiric.inspection",
@@ -25,6 +26,9 @@ FLOORS = [
     "oneiric.hookspecs",
     "oneiric.spec",
     "oneiric.adapters.database",
+    "oneiric.adapters.vector",
+    "oneiric.adapters.queue",
+    "oneiric.adapters.messaging",
     "oneiric.adapters.base",
     "oneiric.adapters.targets",
     "oneiric.validation",

@@ -166,7 +166,7 @@ class Server:
         async with asyncio.timeout(30):
             await self.process.stdin.drain()
 
-    async def ask(self, method: str, params: dict[str, Any] | None = None, id: int = 1) -> dict[str, Any]:  # noqa: A002
+    async def ask(self, method: str, params: dict[str, Any] | None = None, id: int = 1) -> dict[str, Any]:
         """Send one JSON-RPC request over stdio; returns the answer to it."""
         await self.write(json.dumps({"jsonrpc": "2.0", "id": id, "method": method, "params": params or {}}))
         while True:

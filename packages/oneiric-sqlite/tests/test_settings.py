@@ -73,3 +73,8 @@ def test_a_wrong_setting_is_refused_with_its_name(config: dict[str, object], mes
 def test_a_path_may_be_a_path() -> None:
     assert SqliteSettings.model_validate({"path": Path("a") / "b.db"}).path == str(Path("a") / "b.db")
     assert SqliteSettings.model_json_schema()["properties"]["path"]["type"] == "string"
+
+
+def test_in_memory_it_is_neither_durable_nor_read_beside_a_write():
+    assert SqliteSettings(path=":memory:").lacks() == {"durable", "concurrent-reads"}
+    assert SqliteSettings(path="a.db").lacks() == frozenset()

@@ -18,16 +18,28 @@ OneiricError
 ├── ConnectionFailed (ConnectionError)   the backend can't be reached or went away
 ├── AuthenticationFailed (PermissionError) the backend was reached, and refuses the credentials
 ├── TargetRefused (PermissionError)      a host or file that must not be reached from here
-└── DatabaseError
-    ├── QueryError (ValueError)          the statement or its values are wrong
-    ├── ConstraintViolation (ValueError) the data breaks a constraint of the schema
-    └── TransactionClosed (RuntimeError) a transaction's handle was used after its end
+├── DatabaseError
+│   ├── QueryError (ValueError)          the statement or its values are wrong
+│   ├── ConstraintViolation (ValueError) the data breaks a constraint of the schema
+│   └── TransactionClosed (RuntimeError) a transaction's handle was used after its end
+├── VectorError
+│   ├── CollectionNotFound (LookupError) there is no such collection
+│   ├── CollectionExists (ValueError)    there is another collection of that name
+│   ├── InvalidRecord (ValueError)       an id, vector or payload that can't be stored or searched for
+│   └── InvalidFilter (ValueError)       a filter that can't be
+├── QueueError
+│   ├── InvalidTask (ValueError)         a name, arguments or options that can't be
+│   ├── UnknownTask (LookupError)        there is no trace of such a task
+│   ├── TaskFailed (RuntimeError)        the task that was waited for has failed
+│   └── TaskCancelled (RuntimeError)     the task that was waited for was cancelled
+└── MessagingError
+    └── InvalidMessage (ValueError)      a message, queue or option that can't be
 ```
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -162,3 +174,56 @@ class ConstraintViolation(DatabaseError, ValueError):
 
 class TransactionClosed(DatabaseError, RuntimeError):
     """A transaction's handle was used after its `async with` block had ended."""
+
+
+class VectorError(OneiricError):
+    """A vector index refused an operation."""
+
+
+class CollectionNotFound(VectorError, LookupError):
+    """There is no collection of that name."""
+
+
+class CollectionExists(VectorError, ValueError):
+    """There is a collection of that name already, of another dimension or distance."""
+
+
+class InvalidRecord(VectorError, ValueError):
+    """An id, vector or payload can't be stored, or a vector not be searched for; nothing was stored."""
+
+
+class InvalidFilter(VectorError, ValueError):
+    """A filter has a form, a field or a value that can't be."""
+
+
+class QueueError(OneiricError):
+    """A task queue refused an operation."""
+
+
+class InvalidTask(QueueError, ValueError):
+    """A task's name, arguments or options can't be; nothing was submitted."""
+
+
+class UnknownTask(QueueError, LookupError):
+    """There is no trace of the task: it was never submitted, or its record has expired."""
+
+
+class TaskFailed(QueueError, RuntimeError):
+    """The task that was waited for has failed. `error` is its exception as text, `traceback` where it was raised."""
+
+    def __init__(self, message: str, *, error: str | None = None, traceback: str | None = None, **details: Any) -> None:
+        super().__init__(message, **details)
+        self.error = error
+        self.traceback = traceback
+
+
+class TaskCancelled(QueueError, RuntimeError):
+    """The task that was waited for was cancelled."""
+
+
+class MessagingError(OneiricError):
+    """A message bus refused an operation."""
+
+
+class InvalidMessage(MessagingError, ValueError):
+    """A message, a queue's name or an option can't be; nothing was published."""

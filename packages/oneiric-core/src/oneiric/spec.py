@@ -40,7 +40,7 @@ class AdapterSpec:
     settings: builtins.type[AdapterSettings] = AdapterSettings
     """The settings class; its module imports no driver."""
     capabilities: frozenset[str] = frozenset()
-    """Named constants of the type's contract that this adapter fulfils."""
+    """Named constants of the type's contract that this adapter fulfils, less what its settings say that it `lacks()`."""
     docs_url: str | None = None
     example: Mapping[str, Any] = field(default_factory=dict, hash=False)
     """A config that validates and works on a laptop with nothing installed but wheels."""

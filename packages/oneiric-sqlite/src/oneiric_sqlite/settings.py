@@ -6,6 +6,7 @@ from pathlib import PurePath
 from typing import Annotated, Literal
 
 from oneiric.adapters.base import AdapterSettings
+from oneiric.adapters.database import CONCURRENT_READS, DURABLE
 from oneiric.adapters.targets import Targets
 from pydantic import AfterValidator, BeforeValidator, Field, FiniteFloat
 
@@ -49,3 +50,7 @@ class SqliteSettings(AdapterSettings):
     def targets(self) -> Targets:
         """The database's file, if it is one."""
         return Targets(files=() if self.path == MEMORY else (self.path,))
+
+    def lacks(self) -> frozenset[str]:
+        """In memory there is one connection, and nothing that lasts."""
+        return frozenset({CONCURRENT_READS, DURABLE}) if self.path == MEMORY else frozenset()

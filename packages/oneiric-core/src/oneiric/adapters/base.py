@@ -37,6 +37,13 @@ class AdapterSettings(BaseModel):
         """
         return None
 
+    def lacks(self) -> frozenset[str]:
+        """The capabilities of the adapter's spec that an adapter with these settings has not; mostly none.
+
+        A database in memory isn't durable, say, though the adapter declares that it can be.
+        """
+        return frozenset()
+
     model_config = ConfigDict(
         frozen=True,
         extra="forbid",
