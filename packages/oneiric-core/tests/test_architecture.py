@@ -37,7 +37,7 @@ FLOORS = [
 ]
 """From the top to the ground; `oneiric` itself and `oneiric.adapters` are faces, and on no floor."""
 FACES = {"oneiric", "oneiric.adapters"}
-LATE_IMPORTS: set[tuple[str, str]] = set()
+LATE_IMPORTS = {("oneiric.diagnostics.packages", "from packaging.requirements import Requirement")}
 """(module, what it imports inside a function); each needs a reason."""
 
 

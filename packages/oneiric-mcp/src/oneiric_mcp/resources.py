@@ -23,8 +23,10 @@ if TYPE_CHECKING:
 
 _JSON = "application/json"
 
+# Each model's validation is built at its first use: a client waits for the start, and few ask for a resource at once.
 
-class PluginReport(BaseModel):
+
+class PluginReport(BaseModel, defer_build=True):
     """One plugin and what became of it."""
 
     name: str
@@ -36,7 +38,7 @@ class PluginReport(BaseModel):
     hint: str | None
 
 
-class InstallationReport(BaseModel):
+class InstallationReport(BaseModel, defer_build=True):
     """Everything installed."""
 
     adapters: list[AdapterSummary]
@@ -49,7 +51,7 @@ class InstallationReport(BaseModel):
     """Why the config can't be read."""
 
 
-class AdapterReport(AdapterInfo):
+class AdapterReport(AdapterInfo, defer_build=True):
     """One adapter, and its instances as they are in this server."""
 
     states: dict[str, State]

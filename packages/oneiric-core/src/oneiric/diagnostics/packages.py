@@ -7,12 +7,12 @@ import re
 from importlib.metadata import Distribution, PackageNotFoundError, distribution, distributions
 from typing import TYPE_CHECKING
 
-from packaging.requirements import Requirement
-
 from oneiric.diagnostics.findings import Finding, Section, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from packaging.requirements import Requirement
 
     from oneiric.discovery import Catalog
 
@@ -77,6 +77,9 @@ def _package(name: str) -> Finding:
 
 def _needs(found: Distribution) -> Iterator[tuple[str, bool, Requirement]]:
     """What a package needs: half a sentence, whether it is there in a version that will do, and the requirement."""
+    # Imported here: it takes longer than all else of this package, for the doctor alone, and who starts a server waits.
+    from packaging.requirements import Requirement
+
     for text in found.requires or ():
         requirement = Requirement(text)
         if requirement.marker and not requirement.marker.evaluate({"extra": ""}):

@@ -42,7 +42,7 @@ class TokenNameRefused(OneiricError, ValueError):
 class StoredToken(BaseModel):
     """One token, as the file keeps it."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True, defer_build=True)
 
     name: str = Field(pattern=f"^{NAME}$")
     sha256: str = Field(pattern="^[0-9a-f]{64}$")
@@ -57,7 +57,7 @@ class StoredToken(BaseModel):
 
 
 class _Content(BaseModel):
-    model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
+    model_config = ConfigDict(extra="forbid", hide_input_in_errors=True, defer_build=True)
 
     tokens: list[StoredToken] = []
 
