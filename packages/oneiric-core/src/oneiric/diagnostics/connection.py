@@ -19,6 +19,7 @@ from oneiric.errors import ConnectionFailed, DeadlineExceeded, OneiricError, Tar
 from oneiric.lifecycle import AdapterManager, Limits
 
 if TYPE_CHECKING:
+    import socket
     from collections.abc import Coroutine, Iterator, Mapping, Sequence
 
     from oneiric.config import Instance
@@ -111,22 +112,22 @@ async def _reach(targets: Targets | None, progress: Progress, opened: ExitStack)
         seconds = progress.seconds()
         connected = await _any_of([_connect(one, seconds, opened) for one in resolved], details)
         details += [f"{one.name} answers" for one, _ in connected]
-    with_tls = [(one, writer) for one, writer in connected if one.endpoint.tls]
+    with_tls = [(one, connection) for one, connection in connected if one.endpoint.tls]
     if not with_tls:
         progress.skip(StageName.TLS, "No endpoint speaks TLS from its first byte.")
         return resolved
     with progress.stage(StageName.TLS) as details:
         seconds = progress.seconds()
-        details += await _any_of([network.shake_hands(one, writer, seconds) for one, writer in with_tls], details)
+        details += await _any_of(
+            [network.shake_hands(one, connection, seconds) for one, connection in with_tls], details
+        )
     return resolved
 
 
 async def _connect(
     resolved: network.Resolved, seconds: float, opened: ExitStack
-) -> tuple[network.Resolved, asyncio.StreamWriter]:
-    writer = await network.connect(resolved, seconds)
-    opened.callback(network.close, writer)
-    return resolved, writer
+) -> tuple[network.Resolved, socket.socket]:
+    return resolved, opened.enter_context(await network.connect(resolved, seconds))
 
 
 async def _any_of(attempts: Sequence[Coroutine[None, None, T]], details: list[str]) -> list[T]:

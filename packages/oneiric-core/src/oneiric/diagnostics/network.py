@@ -8,7 +8,7 @@ import os
 import socket
 import ssl
 from dataclasses import dataclass
-from ipaddress import ip_address
+from ipaddress import IPv4Address, ip_address
 from typing import TYPE_CHECKING
 
 from oneiric.diagnostics.addresses import Address, address_of, name_of, why_never
@@ -92,88 +92,91 @@ def _is_transient(error: Exception) -> bool:
     return isinstance(error, socket.gaierror) and error.errno == socket.EAI_AGAIN
 
 
-async def connect(resolved: Resolved, seconds: float) -> asyncio.StreamWriter:
+async def connect(resolved: Resolved, seconds: float) -> socket.socket:
     """Open a TCP connection to the first of the checked addresses that answers. The caller closes it.
 
-    Raises ConnectionFailed, DeadlineExceeded, TargetRefused.
+    Raises ConnectionFailed, DeadlineExceeded.
     """
     attempts = [
-        asyncio.ensure_future(asyncio.open_connection(str(address), resolved.endpoint.port))
+        asyncio.ensure_future(_attempt(address, resolved.endpoint.port))
         for address in resolved.addresses[:MAX_ADDRESSES]
     ]
-    opened: list[asyncio.StreamWriter] = []
+    connection: socket.socket | None = None
     try:
         async with asyncio.timeout(seconds):
-            writer = await _first(attempts)
-        opened.append(writer)
+            connection = await _first(attempts)
     except TimeoutError:
         message = f"{resolved.name} did not answer within {seconds:g} s."
         raise DeadlineExceeded(message, hint="Check the address, and whether a firewall is between.") from None
-    except (OSError, OverflowError) as error:
+    except OSError as error:
         raise _unreachable(resolved, error) from None
     finally:
-        await _dropped(attempts, opened)
-    return writer
+        await _drop(attempts, but=connection)
+    return connection
 
 
-async def _first(
-    attempts: Sequence[asyncio.Future[tuple[asyncio.StreamReader, asyncio.StreamWriter]]],
-) -> asyncio.StreamWriter:
+async def _attempt(address: Address, port: int) -> socket.socket:
+    family = socket.AF_INET if isinstance(address, IPv4Address) else socket.AF_INET6
+    connection = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        connection.setblocking(False)
+        await asyncio.get_running_loop().sock_connect(connection, (str(address), port))
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+async def _first(attempts: Sequence[asyncio.Future[socket.socket]]) -> socket.socket:
     """The first that succeeds; where none does, the first one's error."""
     for attempt in asyncio.as_completed(attempts):
-        with contextlib.suppress(OSError, OverflowError):
-            _, writer = await attempt
-            return writer
-    return attempts[0].result()[1]
+        with contextlib.suppress(OSError):
+            return await attempt
+    return attempts[0].result()
 
 
-async def _dropped(
-    attempts: Sequence[asyncio.Future[tuple[asyncio.StreamReader, asyncio.StreamWriter]]],
-    but: Sequence[asyncio.StreamWriter],
-) -> None:
+async def _drop(attempts: Sequence[asyncio.Future[socket.socket]], but: socket.socket | None) -> None:
     """End the attempts, and close what they have opened beside the one that is used."""
     for attempt in attempts:
         attempt.cancel()
     for outcome in await asyncio.gather(*attempts, return_exceptions=True):
-        if isinstance(outcome, tuple) and outcome[1] not in but:
-            close(outcome[1])
+        if isinstance(outcome, socket.socket) and outcome is not but:
+            outcome.close()
 
 
-def close(writer: asyncio.StreamWriter) -> None:
-    """Drop a connection at once: a TLS server that stays silent would keep a polite end waiting."""
-    writer.transport.abort()
-
-
-def _unreachable(resolved: Resolved, error: Exception) -> OneiricError:
-    if isinstance(error, TargetRefused):
+def _unreachable(resolved: Resolved, error: OSError) -> OneiricError:
+    if isinstance(error, OneiricError):  # a guard's refusal
         return error
     if isinstance(error, ConnectionRefusedError):
         message = f"{resolved.name} refuses the connection: nothing listens there."
         return ConnectionFailed(message, hint="Start the backend, or correct host and port.")
-    number = error.errno if isinstance(error, OSError) else None
-    reason = os.strerror(number) if number else type(error).__name__
+    reason = os.strerror(error.errno) if error.errno else type(error).__name__
     message = f"{resolved.name} can't be reached: {reason}."
     return ConnectionFailed(message, hint="Check the address, and the network between.")
 
 
-async def shake_hands(resolved: Resolved, writer: asyncio.StreamWriter, seconds: float) -> str:
-    """Do the TLS handshake on an open connection, the certificate verified. Returns the protocol's version.
+async def shake_hands(resolved: Resolved, connection: socket.socket, seconds: float) -> str:
+    """Do the TLS handshake on an open connection, the certificate verified, and drop it. Returns the protocol's version.
 
     Raises ConnectionFailed, DeadlineExceeded.
     """
     host = resolved.endpoint.host
+    name = str(resolved.addresses[0]) if address_of(host) else name_of(host)
     try:
         async with asyncio.timeout(seconds):
             # Reading the system's authorities takes longer than the handshake.
             context = await asyncio.to_thread(ssl.create_default_context)
-            name = str(resolved.addresses[0]) if address_of(host) else name_of(host)
-            await writer.start_tls(context, server_hostname=name, ssl_handshake_timeout=seconds + 1)
+            _, writer = await asyncio.open_connection(
+                sock=connection, ssl=context, server_hostname=name, ssl_handshake_timeout=seconds + 1
+            )
     except TimeoutError:
         message = f"{resolved.name} did not finish the TLS handshake within {seconds:g} s."
         raise DeadlineExceeded(message, hint=_NO_TLS) from None
     except (OSError, ValueError) as error:
         raise _tls_failed(resolved, error) from None
-    return str(writer.get_extra_info("ssl_object").version())
+    version = str(writer.get_extra_info("ssl_object").version())
+    writer.transport.abort()  # a polite end would wait for the server's
+    return version
 
 
 _NO_TLS = "Check that the port is the one for TLS."
