@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
@@ -56,6 +57,23 @@ def test_the_first_command_installs_every_package() -> None:
     command = command_after("demo")
     assert all(f"./packages/{path.name}" in command for path in (ROOT / "packages").iterdir())
     assert command.endswith(".venv/bin/oneiric demo")
+
+
+def test_the_commands_of_the_configuration_page_do_what_it_says(tmp_path: Path) -> None:
+    text = (ROOT / "docs" / "configuration.md").read_text(encoding="utf-8")
+    commands = block("sh", text.partition("<!-- commands -->")[2]).splitlines()
+    assert len(commands) == 6
+    environ = {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}", "HOME": str(tmp_path)}
+    contents = []
+    for command in commands:
+        done = subprocess.run(
+            command, shell=True, cwd=tmp_path, env=environ, capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, f"{command}: {done.stderr}"
+        file = tmp_path / "oneiric.yaml"
+        contents.append(file.read_text() if file.exists() else None)
+    first = block("yaml", text)
+    assert contents == [None, first, *[f"{first}    readers: 8\n"] * 3, first]
 
 
 def test_every_page_that_is_linked_to_is_there() -> None:
