@@ -33,19 +33,7 @@ async def test_the_commands_of_the_docs_make_tokens_and_a_server_that_knows_them
     match = re.search(r"<!-- tokens -->\n```\n(.*?)```", DOCS, re.DOTALL)
     assert match
     *makers, server = match[1].splitlines()
-    answers = [
-        subprocess.run(
-            line.split(),
-            cwd=tmp_path,
-            env=environment(tmp_path),
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=True,
-        ).stdout
-        for line in makers
-    ]
-    dashboard, deploy, listed = (answer.strip() for answer in answers)
+    dashboard, deploy, listed = (run(line, tmp_path) for line in makers)
     assert "dashboard" in listed
     process = await asyncio.create_subprocess_exec(
         *server.split(), "--port", "0", cwd=tmp_path, env=environment(tmp_path), stdout=subprocess.PIPE

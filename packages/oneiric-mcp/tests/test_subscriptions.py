@@ -50,6 +50,9 @@ async def test_the_capability_is_said_in_both_eras(living: Site):
             assert client.server_capabilities
             assert client.server_capabilities.resources
             assert client.server_capabilities.resources.subscribe is True
+            assert client.server_capabilities.tools
+            for capability in (client.server_capabilities.tools, client.server_capabilities.resources):
+                assert not capability.list_changed
 
 
 async def test_a_change_of_state_is_told_to_who_subscribed_and_to_nobody_else(living: Site, until: Callable[..., Any]):

@@ -12,11 +12,14 @@ from typing import TYPE_CHECKING, Any
 from anyio import CancelScope
 from fastmcp.server.dependencies import get_access_token
 from mcp import MCPError
+from mcp.server.lowlevel import NotificationOptions
 from mcp.server.subscriptions import ListenHandler, ResourceUpdated
 from mcp_types import (
     INVALID_PARAMS,
     INVALID_REQUEST,
+    DiscoverResult,
     EmptyResult,
+    RequestParams,
     SubscribeRequestParams,
     SubscriptionsListenRequestParams,
     SubscriptionsListenResult,
@@ -33,6 +36,7 @@ if TYPE_CHECKING:
 
     from fastmcp import FastMCP
     from fastmcp.server.auth import AccessToken, AuthProvider
+    from fastmcp.server.low_level import LowLevelServer
     from mcp.server.connection import Connection
     from mcp.server.context import ServerRequestContext
     from mcp.server.subscriptions import ServerEvent
@@ -107,6 +111,7 @@ class Subscriptions:
         lowlevel.add_request_handler("resources/subscribe", SubscribeRequestParams, self._subscribe)
         lowlevel.add_request_handler("resources/unsubscribe", UnsubscribeRequestParams, self._unsubscribe)
         lowlevel.add_request_handler("subscriptions/listen", SubscriptionsListenRequestParams, self._listen)
+        _say_that_no_list_changes(lowlevel)
 
     def changed(self, *adapters: str) -> None:
         """Tell the subscribers that something of these adapters has changed: a config, or the state of an instance."""
@@ -236,6 +241,22 @@ class Subscriptions:
         config = self._installation.config
         shown = {name: (instance.adapter, _comparable(instance.values)) for name, instance in config.items()}
         return config, shown | {"": self._installation.config_error}
+
+
+def _say_that_no_list_changes(lowlevel: LowLevelServer[Any]) -> None:
+    """What tools, resources and prompts there are is settled at the start; FastMCP and the SDK say that it may change."""
+    lowlevel.notification_options = NotificationOptions()  # for the older protocols
+    said = lowlevel.get_request_handler("server/discover")
+    assert said
+
+    async def discover(ctx: ServerRequestContext[Any, Any], params: RequestParams) -> DiscoverResult:
+        result = DiscoverResult.model_validate(await said.handler(ctx, params))
+        for capability in (result.capabilities.tools, result.capabilities.resources, result.capabilities.prompts):
+            if capability:
+                capability.list_changed = False
+        return result
+
+    lowlevel.add_request_handler("server/discover", RequestParams, discover)
 
 
 def _comparable(values: Mapping[str, Any]) -> object:
