@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from oneiric import AdapterSettings, AdapterSpec, Catalog, ConfigChanged, ConfigError, ConfigStore
 from oneiric.config import ConfigPlan, PlannedChange, apply_plan, history_of, plan_change, plan_rollback
+from oneiric.config.writing import Replacement, replace
 from oneiric.config.yaml_file import MAX_FILE_SIZE
 from oneiric.masking import MASK
 from pydantic import BaseModel, SecretStr
@@ -37,6 +38,7 @@ class Settings(AdapterSettings):
 class Other(AdapterSettings):
     url: str
     password: str = ""
+    pool: dict[str, str] = {}
 
 
 CATALOG = Catalog(
@@ -178,8 +180,8 @@ def test_the_whole_instance_must_be_right_with_all_layers():
     assert problems.count("\n  - ") == 3
     assert "Did you mean `password`?" in problems
     assert "`$vault` is no scheme" in refused({"password": {"$vault": "x"}})
-    assert "`url` is required" in refused({"adapter": "other", "dsn": None, "pool": None})
-    in_file = {"adapter": "other", "dsn": None, "pool": None}
+    in_file = {"adapter": "other", "dsn": None, "pool": None, "password": None}
+    assert "`url` is required" in refused(in_file)
     assert plan(in_file, ONEIRIC_ADAPTERS__PG__URL="x").changes
     assert "There is no adapter 'nothing'" in refused({"adapter": "nothing"})
     assert "Say which it is: `adapter: …`" in refused({"dsn": "x"}, "orders")
@@ -203,6 +205,19 @@ def test_what_is_broken_can_be_mended_and_removed():
 
 
 @pytest.mark.usefixtures("_file")
+def test_a_secret_does_not_come_to_light_by_another_adapter():
+    change = {"adapter": "other", "url": "x", "dsn": None, "pool": None}
+    assert "`password` is a secret, and would be none with this adapter" in refused(change)
+    assert plan({**change, "password": "y"}).changes
+    assert plan({**change, "password": None}).changes
+    FILE.write_text(f"adapters:\n  pg:\n    pool:\n      key: {CANARY}\n")
+    assert "`pool` is a secret" in refused({"adapter": "other", "url": "x"})
+    assert plan({"adapter": "other", "url": "x", "pool": {"key": "y"}}).changes
+    FILE.write_text("adapters:\n  pg:\n    password: {$env: PW}\n")
+    assert plan({"adapter": "other", "url": "x"}).changes
+
+
+@pytest.mark.usefixtures("_file")
 def test_what_is_shown_in_place_of_a_secret_is_never_written():
     for changes in (
         {"password": MASK},
@@ -223,6 +238,7 @@ def test_what_can_not_be_written_is_refused():
     for changes in (circle, {"dsn": half}, {"dsn": {1, 2}}, {"dsn": b"x"}, {"a\nb": 1}, {"dsn": ("x",)}, {1.5: 2}, [1]):
         assert "YAML has no" in (said := refused(changes)) or "can't be written" in said or "a mapping" in said
     assert "too large" in refused({"dsn": "x" * MAX_FILE_SIZE})
+    assert "too large a number" in refused({"dsn": 10**5000})
     for name in ("", " ", "a\nb", "x" * 101):
         assert "instance's name" in refused({}, name)
 
@@ -250,6 +266,10 @@ def test_a_file_that_can_not_be_read_is_not_changed(tmp_path: Path):
         FILE.write_text(f"adapters: {adapters}\n")
         assert "`adapters` should be a mapping" in refused({})
         assert "`adapters` should be a mapping" in refused(None)
+    FILE.write_bytes(b"#" * (4 * MAX_FILE_SIZE + 1))
+    assert "too large" in refused({})
+    with pytest.raises(ConfigError, match="too large"):  # or a part of it would be all that is kept
+        replace(Replacement(FILE, FILE.read_bytes(), b""), 1)
     FILE.unlink()
     FILE.mkdir()
     assert "Is a directory" in refused({}, ONEIRIC_CONFIG="oneiric.yaml")
@@ -338,8 +358,6 @@ def test_what_is_wrong_by_now_can_be_rolled_back_to_and_warns():
 
 def _keep() -> int:
     """Keep what is in the file as a version, and put something valid there."""
-    from oneiric.config.writing import Replacement, replace
-
     version = replace(Replacement(FILE, FILE.read_bytes(), b"adapters:\n  pg: {}\n"), 1)
     assert version is not None
     return version.number

@@ -10,6 +10,7 @@ from oneiric.config.layers import LayerName
 from oneiric.config.patch import same
 from oneiric.config.references import is_reference
 from oneiric.masking import MASK, masked
+from oneiric.validation import shape_problem
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -74,6 +75,29 @@ def shown(found: Iterable[Difference], before: Side, after: Side) -> tuple[Plann
     if changes or (before.values is None) is (after.values is None):
         return changes
     return (PlannedChange("", None, {}) if before.values is None else PlannedChange("", {}, None),)
+
+
+def exposed(before: Side, after: Side) -> list[str]:
+    """The keys of secrets in the file that would no longer be masked, as they are no secrets to another adapter."""
+    if before.settings is after.settings:
+        return []
+    secrets = [value for value in _values(before) if not value.is_open]
+    return [value.key for value in _values(after) if value.is_open and any(_share(value, other) for other in secrets)]
+
+
+def _share(one: ConfiguredValue, other: ConfiguredValue) -> bool:
+    """Whether two values at one place, or one in the other's, hold the same text."""
+    length = min(len(one.path), len(other.path))
+    return one.path[:length] == other.path[:length] and not _texts(one.value).isdisjoint(_texts(other.value))
+
+
+def _texts(value: Any) -> set[str]:
+    """The texts in a value, but for references, and for what is too large to be looked into."""
+    if isinstance(value, str):
+        return {value} if value else set()
+    if not isinstance(value, dict | list) or is_reference(value) or shape_problem({"": value}):
+        return set()
+    return set().union(*map(_texts, value.values() if isinstance(value, dict) else value))
 
 
 def warnings_of(found: Iterable[Difference], instance: Instance | None) -> Iterator[str]:

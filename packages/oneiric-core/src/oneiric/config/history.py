@@ -48,7 +48,10 @@ def history_of(path: str | os.PathLike[str] | None = None, environ: Mapping[str,
 
 def real_path(path: Path) -> Path:
     """The file that a path leads to, through symbolic links, whether it is there or not."""
-    return Path(os.path.realpath(path))
+    try:
+        return Path(os.path.realpath(path))
+    except ValueError:  # no file can have that name, which reading it will say
+        return path
 
 
 class History:

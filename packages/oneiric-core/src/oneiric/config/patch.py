@@ -18,6 +18,9 @@ from oneiric.validation import Location, path_of, shape_problem
 _LEAVES = (str, int, float, bool, datetime.date, datetime.datetime, type(None))
 """What YAML can say of a single value without a tag."""
 
+_MAX_BITS = 1024
+"""Of a number; Python itself refuses to write down, or to read, much larger ones."""
+
 
 def with_instance(content: Mapping[str, Any], name: str, changes: Mapping[str, Any] | None) -> dict[str, Any]:
     """What a file holds, with an instance changed, made, or (None) removed; what isn't changed stays the same objects.
@@ -69,6 +72,8 @@ def _plain(name: str, value: Any, location: Location) -> Any:
         return {_plain(name, key, location): _plain(name, item, (*location, key)) for key, item in value.items()}
     if isinstance(value, list):
         return [_plain(name, item, (*location, index)) for index, item in enumerate(value)]
+    if isinstance(value, int) and value.bit_length() > _MAX_BITS:
+        raise ConfigError(f"`{path_of(location)}` is too large a number.", adapter=name)
     if type(value) not in _LEAVES:
         raise ConfigError(f"`{path_of(location)}`: YAML has no {type(value).__name__}.", adapter=name)
     if isinstance(value, str) and MASK in value:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from oneiric.config.checking import problems_of
-from oneiric.config.comparison import PlannedChange, Side, differences, shown, warnings_of
+from oneiric.config.comparison import PlannedChange, Side, differences, exposed, shown, warnings_of
 from oneiric.config.editing import edited
 from oneiric.config.history import History, real_path
 from oneiric.config.patch import same, with_instance
@@ -76,6 +76,12 @@ def plan_change(
         new = _Moment(file, ConfigStore.from_file(file, environ=environ))
         _check(new, name, catalog)
     sides = old.side(name, catalog), new.side(name, catalog)
+    if shown_now := exposed(*sides):
+        raise ConfigError(
+            f"`{shown_now[0]}` is a secret, and would be none with this adapter: it would be shown.",
+            adapter=name,
+            hint="Set or remove it in the same change.",
+        )
     changed = differences(*sides)
     warnings = [*_about_the_name(name, old, new), *warnings_of(changed, new.instance(name))]
     after = file.text.encode() if before is not None or file.text else None

@@ -12,7 +12,7 @@ from filelock import FileLock, Timeout
 
 from oneiric.config.durable import make_file, make_folder, sync, write_new
 from oneiric.config.history import FOLDER, History, real_path
-from oneiric.config.yaml_file import read_bytes
+from oneiric.config.yaml_file import MAX_FILE_SIZE, read_bytes
 from oneiric.errors import ConfigChanged, ConfigError
 
 if TYPE_CHECKING:
@@ -49,7 +49,10 @@ def read_current(path: Path) -> bytes | None:
         mode = stat.S_IFREG  # reading it will say why
     if not stat.S_ISREG(mode) and not stat.S_ISDIR(mode):
         raise ConfigError(f"{path} can't be changed: it is not a regular file.")
-    return read_bytes(path)
+    content = read_bytes(path)
+    if len(content) > 4 * MAX_FILE_SIZE:  # and what is more than that was not read, and could not be kept
+        raise ConfigError(f"{path} is larger than {MAX_FILE_SIZE // 1024} KiB, too large for a config file.")
+    return content
 
 
 def replace(replacement: Replacement, timeout: float) -> Version | None:
