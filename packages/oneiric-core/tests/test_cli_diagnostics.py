@@ -29,7 +29,7 @@ def oneiric_adapters():
     return [AdapterSpec("nova", type="database", summary="A.", adapter="nova_adapter:Adapter", settings=Settings)]
 """
 ADAPTER = """
-import asyncio
+import asyncio, threading
 import nova
 from oneiric import AuthenticationFailed, Health
 from oneiric.adapters import base
@@ -40,6 +40,8 @@ class Adapter(base.Adapter):
         print("noise")
         if self.settings.does == "hangs":
             await asyncio.Event().wait()
+        if self.settings.does == "hangs in a thread":
+            await asyncio.to_thread(threading.Event().wait)
         if self.settings.does == "is refused":
             raise AuthenticationFailed(f"No: {self.settings.password.get_secret_value()}", hint="Ask.")
     async def health(self):
@@ -89,6 +91,12 @@ class TestTest:
         configure(nova, orders={"does": "hangs"})
         answer = nova.json("test", "orders", "--timeout", "0.2", code=1)
         assert answer["error_class"] == "DeadlineExceeded"
+
+    def test_a_thread_that_hangs_keeps_neither_the_answer_nor_the_end(self, nova: Site):
+        configure(nova, orders={"does": "hangs in a thread"})
+        answer = nova.json("test", "orders", "--timeout", "0.2", code=1)
+        assert answer["error_class"] == "DeadlineExceeded"
+        assert "within 0.2 s" in nova.oneiric("test", "orders", "--timeout", "0.2").stdout
 
     def test_metadata_is_refused(self, nova: Site):
         configure(nova, orders={"host": "2852039166", "port": 80})

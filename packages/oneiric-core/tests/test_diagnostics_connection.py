@@ -93,6 +93,12 @@ class Scripted(Adapter):
                 raise AuthenticationFailed("No such user.") from ConnectionResetError()
             case "TLS":
                 raise ConnectionFailed("It can't connect.") from ssl.SSLError(1, "hunter2")
+            case "repeats where it goes":
+                raise ConnectionFailed(
+                    f"I can't find {self.settings.goes_to}.", hint=f"Look for {self.settings.goes_to}."
+                )
+            case "exits":
+                sys.exit(3)
             case "hangs":
                 await asyncio.Event().wait()
             case "connects by asyncio":
@@ -218,6 +224,18 @@ class TestTheAdapter:
         password = {"$env": "PASSWORD"}
         result = await check(nova(does="repeats a banner", password=password), PASSWORD="hunter2")
         assert result.error == "The server says: go away, **********."
+
+    async def test_what_a_reference_stands_for_is_struck_out_wherever_it_is(self, nobody: int):
+        config = nova(does="repeats where it goes", goes_to={"$env": "SECRET"}, hosts=[])
+        result = await check(config, SECRET="hunter2")
+        assert (result.error, result.next_step) == ("I can't find **********.", "Look for **********.")
+        result = await check(nova(hosts=[{"$env": "HOST"}], port=nobody), HOST="localhost")
+        assert stages(result) == "rC---"
+        assert "localhost" not in result.model_dump_json()
+
+    async def test_one_that_wants_to_end_the_process_does_not(self):
+        result = await check(nova(does="exits"))
+        assert (stages(result), result.error_class) == ("---A-", "InitFailed")
 
     async def test_a_wrong_config_or_a_missing_adapter_is_the_answer(self):
         result = await check(nova(pasword="hunter2", prt=1))
@@ -555,6 +573,21 @@ class TestOverTheWire:
         )
         config = nova(hosts=["127.0.0.1"], port=1)
         assert (await check(config, allowed=self.allow(stored=stored))).error_class == "TargetRefused"
+
+    async def test_stored_configs_without_an_end_are_not_walked(self):
+        itself: dict[str, Any] = {}
+        itself["again"] = itself
+        bomb: dict[str, Any] = {}
+        for _ in range(60):
+            bomb = {"a": bomb, "b": bomb}
+        deep: dict[str, Any] = {}
+        for _ in range(100_000):
+            deep = {"again": deep}
+        stored = (nova(**itself), nova(**bomb))
+        assert (await check(nova(**deep), allowed=self.allow(stored=stored))).error_class == "ConfigError"
+        assert (
+            await check(nova(hosts=["127.0.0.1"]), allowed=self.allow(stored=stored))
+        ).error_class == "TargetRefused"
 
     async def test_tls_of_a_stored_config_can_not_be_left_out(self, listener: socket.socket):
         stored = nova(hosts=["127.0.0.1"], port=port_of(listener), tls=True)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from oneiric.cli.output import ConfigOption, JsonOption, console, errors, print_json, print_table
+from oneiric.cli.running import end, run
 from oneiric.config import ConfigStore
 from oneiric.diagnostics import Verdict, check_connection, check_health, diagnose, refuse_for_good
 from oneiric.discovery import discover
@@ -37,13 +37,12 @@ def connection(
     configured = store[instance]
     refuse_for_good()
     with _working(f"Testing {instance}"):
-        result = asyncio.run(check_connection(configured, catalog, variables=store.variables, timeout=timeout))
+        result = run(check_connection(configured, catalog, variables=store.variables, timeout=timeout))
     if json:
         print_json(result)
     else:
         _print_test(instance, result)
-    if not result.success:
-        raise typer.Exit(1)
+    end(ok=result.success)
 
 
 def health(
@@ -57,7 +56,7 @@ def health(
     """
     catalog, store = discover(), ConfigStore.load(config)
     with _working("Asking"):
-        found = asyncio.run(check_health(store, catalog, [instance] if instance else list(store)))
+        found = run(check_health(store, catalog, [instance] if instance else list(store)))
     if json:
         print_json(found)
     elif found:
@@ -68,8 +67,7 @@ def health(
         print_table("Health", ("instance", "adapter", "status", "latency", "detail"), rows)
     else:
         console.print("No instance is configured. Name one under `adapters:` in oneiric.yaml.", markup=False)
-    if not all(one.ok for one in found):
-        raise typer.Exit(1)
+    end(ok=all(one.ok for one in found))
 
 
 def doctor(
@@ -82,13 +80,12 @@ def doctor(
     catalog = discover()
     refuse_for_good()
     with _working("Looking"):
-        diagnosis = asyncio.run(diagnose(catalog, config, connect=connect, timeout=timeout))
+        diagnosis = run(diagnose(catalog, config, connect=connect, timeout=timeout))
     if json:
         print_json(diagnosis)
     else:
         _print_diagnosis(diagnosis)
-    if not diagnosis.healthy:
-        raise typer.Exit(1)
+    end(ok=diagnosis.healthy)
 
 
 def _working(what: str) -> AbstractContextManager[object]:

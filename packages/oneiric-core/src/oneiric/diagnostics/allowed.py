@@ -13,7 +13,7 @@ from oneiric.config import references_in
 from oneiric.diagnostics.addresses import address_of, name_of
 from oneiric.diagnostics.network import shown
 from oneiric.errors import ConfigError, TargetRefused
-from oneiric.validation import path_of
+from oneiric.validation import path_of, shape_problem
 
 if TYPE_CHECKING:
     from oneiric.adapters.targets import Endpoint, Targets
@@ -84,7 +84,11 @@ class AllowedTargets:
 
         To be called before any reference is resolved: it would send a secret of this machine wherever the config says.
         """
-        own = [stored.values for stored in self.stored if stored.adapter == instance.adapter]
+        own = [
+            stored.values
+            for stored in self.stored
+            if stored.adapter == instance.adapter and shape_problem(stored.values) is None
+        ]
         known = [dict(references_in(values)) for values in own]
         for location, reference in references_in(instance.values):
             if not any(references.get(location) == reference for references in known):

@@ -15,7 +15,7 @@ from oneiric.diagnostics.preparation import prepare, stored_targets
 from oneiric.diagnostics.progress import Progress
 from oneiric.diagnostics.result import StageName
 from oneiric.discovery import Catalog
-from oneiric.errors import ConnectionFailed, DeadlineExceeded, OneiricError, TargetRefused, Unhealthy
+from oneiric.errors import ConnectionFailed, DeadlineExceeded, InitFailed, OneiricError, TargetRefused, Unhealthy
 from oneiric.lifecycle import AdapterManager, Limits
 
 if TYPE_CHECKING:
@@ -65,7 +65,10 @@ async def check_connection(
 
 
 def _is_same(instance: Instance, stored: Instance) -> bool:
-    return (instance.adapter, instance.values) == (stored.adapter, stored.values)
+    try:
+        return (instance.adapter, instance.values) == (stored.adapter, stored.values)
+    except RecursionError:  # a config that holds itself, and one that somebody has made as deep
+        return False
 
 
 async def _test(
@@ -162,12 +165,14 @@ async def _use(prepared: Prepared, spec: AdapterSpec, guard: Guard, progress: Pr
 
 @contextmanager
 def _refusals_of(guard: Guard) -> Iterator[None]:
-    """Raise what the guard refused in this block, whatever the driver made of it."""
+    """Raise what the guard refused in this block, whatever the driver made of it; and keep the process."""
     try:
         yield
-    except OneiricError as error:
+    except (OneiricError, SystemExit) as error:
         if guard.refusals:
             raise guard.refusals[0] from error
+        if isinstance(error, SystemExit):
+            raise InitFailed("The adapter wants to end the process.") from error
         raise
     if guard.refusals:
         raise guard.refusals[0]
