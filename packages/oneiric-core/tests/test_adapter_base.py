@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from oneiric import Adapter, AdapterSettings, ConfigError, Health
-from pydantic import BaseModel, SecretStr, ValidationError
+from pydantic import AnyUrl, BaseModel, SecretStr, ValidationError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -139,3 +139,17 @@ def test_the_error_of_an_adapter_not_initialised_says_what_to_call():
 def test_health_is_truthy_when_ok():
     assert Health(ok=True)
     assert not Health(ok=False, detail="Down.")
+
+
+class Pool(BaseModel):
+    dsn: str = "db://app:hunter2@host/"
+
+
+class Deep(AdapterSettings):
+    pools: list[Pool] = [Pool()]
+    url: AnyUrl = AnyUrl("db://app:hunter2@host/")
+
+
+def test_a_settings_repr_shows_no_password_of_a_url_however_deep_it_is():
+    assert "hunter2" not in repr(Deep()) + str(Deep())
+    assert "app:**********@host" in repr(Deep())

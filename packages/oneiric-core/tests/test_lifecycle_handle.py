@@ -271,7 +271,7 @@ async def test_an_error_that_would_show_a_secret_whatever_is_done_is_replaced(ri
     with pytest.raises(Exception, match=r"`rich` raised DriverError, whose message holds a secret\.") as caught:
         await rich.fail("stubborn")
     assert "hunter2" not in "\n".join(_shown(caught.value.__cause__))
-    assert caught.value.__suppress_context__
+    assert caught.value.__context__ is None
     with pytest.raises(ValueError, match=r"\*\*\*"):
         rich.fail_at_once()
 

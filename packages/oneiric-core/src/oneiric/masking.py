@@ -2,23 +2,33 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, get_args
-from urllib.parse import quote, quote_plus, unquote
+from dataclasses import is_dataclass
+from functools import cache, lru_cache
+from typing import TYPE_CHECKING, Any, get_args, get_origin, get_type_hints
+from urllib.parse import unquote
 
-from pydantic import BaseModel, Secret, SecretBytes, SecretStr
+from pydantic import BaseModel, Secret, SecretBytes, SecretStr, ValidationError
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
 
 MASK = "**********"
 
-_PASSWORD_IN_URL = re.compile(r"(?<=://)([^\s/:@]*):(\S*)@")
+_PASSWORD_IN_URL = re.compile(r"(?<=://)([^\s/:]*):(\S*)@")
 """`user:password@` of any URL, up to its last `@`: a password may hold an `@` or a `/` that was not escaped."""
 
+_PASSWORD_OF_URL = re.compile(r"(?<=://)([^/:]*):(.*)@", re.DOTALL)
+"""The same where nothing but a URL is expected: spaces don't end it."""
+
+_IS_URL = re.compile(r"\s*[A-Za-z][\w.+-]*://")
+
 _PASSWORD_IN_KEYWORD = re.compile(
-    r"\b((?:[\w-]*(?:password|passwd|pwd|secret|token)|api_?key)\s*=\s*)('[^']*'|[^\s&;,'\")]+)", re.IGNORECASE
+    r"\b((?:[\w-]*(?:password|passwd|pwd|secret|token)|api_?key)\s*=\s*)"
+    r"""('(?:\\.|''|[^'\\])*'?|"(?:\\.|""|[^"\\])*"?|[^\s&;,'")]+)""",
+    re.IGNORECASE | re.DOTALL,
 )
 """`password=…` of a query string or of a DSN made of keywords."""
 
@@ -30,75 +40,161 @@ def without_passwords(text: str) -> str:
     """The text with the password of every URL and DSN in it masked."""
     if "=" in text:
         text = _PASSWORD_IN_KEYWORD.sub(rf"\1{MASK}", text)
-    return _PASSWORD_IN_URL.sub(rf"\1:{MASK}@", text)
+    url = _PASSWORD_OF_URL if _IS_URL.match(text) else _PASSWORD_IN_URL
+    return url.sub(rf"\1:{MASK}@", text)
 
 
 def masked(value: Any) -> Any:
     """The value as it may be shown: secret types masked, and the passwords of URLs, however deep they are."""
     if isinstance(value, SecretStr | SecretBytes | Secret):
         return MASK
-    if isinstance(value, str):
-        return without_passwords(value)
+    if _is_text(value):
+        return without_passwords(str(value))
     if isinstance(value, Mapping):
         return {key: masked(item) for key, item in value.items()}
     return [masked(item) for item in value] if isinstance(value, list | tuple | set | frozenset) else value
 
 
+def _is_text(value: object) -> bool:
+    """Whether it is a string, or one of pydantic's URLs, which shows its password."""
+    return isinstance(value, str) or hasattr(value, "unicode_string")
+
+
 def is_secret(annotation: object, within: tuple[object, ...] = ()) -> bool:
     """Whether a field of this annotation may hold a secret: `SecretStr`, `list[SecretStr]`, a model with such a field, …
 
-    `within` has the models that this is looked at in, as one may hold itself.
+    `within` has the classes that this is looked at in, as one may hold itself.
     """
-    if isinstance(annotation, type) and issubclass(annotation, SecretStr | SecretBytes | Secret):
+    kind = get_origin(annotation) or annotation
+    if isinstance(kind, type) and issubclass(kind, SecretStr | SecretBytes | Secret):
         return True
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel) and annotation not in within:
-        inside = (field.annotation for field in annotation.model_fields.values())
-        return any(is_secret(inner, (*within, annotation)) for inner in inside)
-    return any(is_secret(inner, within) for inner in get_args(annotation))
+    inner = list(get_args(annotation))
+    if isinstance(kind, type) and kind not in within:
+        inner += _annotations_in(kind)
+        within = (*within, kind)
+    # What `type X = …` and NewType name.
+    inner += filter(None, (getattr(annotation, name, None) for name in ("__value__", "__supertype__")))
+    return any(is_secret(each, within) for each in inner)
+
+
+def _annotations_in(kind: type) -> Iterator[object]:
+    """Of each field that pydantic finds in a class."""
+    if issubclass(kind, BaseModel):
+        yield from (field.annotation for field in kind.model_fields.values())
+    elif (
+        is_dataclass(kind) or hasattr(kind, "__total__") or hasattr(kind, "_fields")
+    ):  # a TypedDict has the first of these
+        try:
+            yield from get_type_hints(kind).values()
+        except Exception:  # noqa: BLE001 - who can't say what its fields are is taken to have a secret one
+            yield SecretStr
 
 
 def secrets_in(value: object) -> frozenset[str]:
-    """The secrets in a value, in every form in which a driver may repeat them: secret types, passwords of URLs and DSNs."""
-    return frozenset(form for secret in _secrets(value) for form in _forms(secret) if len(form) >= _SHORTEST_SECRET)
+    """The secrets in a value: secret types, passwords of URLs and DSNs; as they stand there, and unquoted."""
+    forms = (form for secret in _secrets(value) for form in (secret, unquote(secret)))
+    return frozenset(form for form in forms if len(form) >= _SHORTEST_SECRET)
 
 
 def _secrets(value: object) -> Iterator[str]:
     if isinstance(value, SecretStr | SecretBytes | Secret):
-        secret = value.get_secret_value()
-        yield secret.decode(errors="replace") if isinstance(secret, bytes) else str(secret)
-    elif isinstance(value, str):
-        yield from (match[2] for match in _PASSWORD_IN_URL.finditer(value))
-        yield from (match[2].strip("'") for match in _PASSWORD_IN_KEYWORD.finditer(value))
+        yield from _texts(value.get_secret_value())
+    elif _is_text(value):
+        text = str(value)
+        yield from _passwords_of_urls(text)
+        yield from (_unquoted(match[2]) for match in _PASSWORD_IN_KEYWORD.finditer(text))
     elif isinstance(value, BaseModel):
         yield from (secret for _, item in value for secret in _secrets(item))
     elif isinstance(value, Mapping):
         yield from (secret for item in value.values() for secret in _secrets(item))
     elif isinstance(value, list | tuple | set | frozenset):
         yield from (secret for item in value for secret in _secrets(item))
+    elif is_dataclass(value):
+        yield from _secrets(vars(value))
 
 
-def _forms(secret: str) -> Iterator[str]:
-    """As it is, as `repr` escapes it, and as a URL does."""
-    plain = unquote(secret)
-    yield from (secret, plain, repr(secret)[1:-1], repr(plain)[1:-1], quote(plain, safe=""), quote_plus(plain))
+def _texts(secret: object) -> Iterator[str]:
+    """What a secret holds as text, whatever its type."""
+    if isinstance(secret, bytes):
+        yield secret.decode(errors="replace")
+    elif isinstance(secret, Mapping):
+        yield from (text for item in secret.values() for text in _texts(item))
+    elif isinstance(secret, list | tuple | set | frozenset):
+        yield from (text for item in secret for text in _texts(item))
+    else:
+        yield str(secret)
+
+
+def _passwords_of_urls(text: str) -> Iterator[str]:
+    """Each password, and its pieces where it holds what ends a part of a URL: a driver takes these for something else."""
+    for match in (_PASSWORD_OF_URL if _IS_URL.match(text) else _PASSWORD_IN_URL).finditer(text):
+        yield match[2]
+        yield from re.split(r"[/?#@:\s]", match[2])
+
+
+def _unquoted(password: str) -> str:
+    quote = password[:1]
+    return re.sub(rf"\\(.)|{quote}({quote})", r"\1\2", password.strip(quote)) if quote in ("'", '"') else password
 
 
 def without_secrets(text: str, secrets: Collection[str]) -> str:
-    """The text with each of the secrets masked, and the password of every URL and DSN."""
-    for secret in sorted(secrets, key=len, reverse=True):  # one may be a part of another
-        text = text.replace(secret, MASK)
-    return without_passwords(text)
+    """The text with each of the secrets masked, in whatever form, and the password of every URL and DSN."""
+    return without_passwords(_pattern(frozenset(secrets)).sub(MASK, text) if secrets else text)
+
+
+@lru_cache(maxsize=64)
+def _pattern(secrets: frozenset[str]) -> re.Pattern[str]:
+    """Any of the secrets, with each of their characters as it is or escaped, as often as anybody likes.
+
+    The quantifiers are possessive: of a long run of backslashes nothing is tried twice.
+    """
+    longest_first = sorted(secrets, key=len, reverse=True)  # one may be a part of another
+    return re.compile(
+        "|".join(_beginning(secret) + "".join(map(_escaped, _RUN.findall(secret))) for secret in longest_first)
+    )
+
+
+def _beginning(secret: str) -> str:
+    """That of a run, where the secret begins with one: else each place in a long run would be tried."""
+    is_plain = secret[0].isascii() and secret[0].isalnum()
+    return "" if is_plain else r"(?<![\\'\"])" if secret[0] in "\\'\"" else r"(?<!\\)"
+
+
+_RUN = re.compile(r"""[\\'"]+|.""", re.DOTALL)
+"""A character, or a run of those that escaping multiplies."""
+_BACKSLASH = r"(?:\\|%(?:25)*5[Cc])"
+
+
+@cache
+def _escaped(run: str) -> str:
+    """A character as it is, and as `repr`, JSON and URLs escape it; what any of these made is escaped again by the next."""
+    if run.isascii() and run.isalnum():
+        return run
+    if run[0] in "\\'\"":
+        return rf"(?:{_BACKSLASH}|['\"]|%(?:25)*2[27])++"
+    encoded = run.encode(errors="surrogatepass")
+    escapes = (json.dumps(run)[1:-1], repr(run)[1:-1], repr(encoded)[2:-1])
+    forms = {
+        re.escape(run),
+        "".join(f"%(?:25)*(?i:{byte:02x})" for byte in encoded),
+        *(f"{_BACKSLASH}++".join(map(re.escape, filter(None, escape.split("\\")))) for escape in escapes),
+        *([r"\+|%(?:25)*2[Bb]"] if run == " " else ()),
+    }
+    return rf"(?:{_BACKSLASH}*+(?:{'|'.join(sorted(forms))}))"
 
 
 def hide_secrets(error: BaseException, secrets: Collection[str]) -> bool:
     """Take the secrets out of an error, and of every error that it was raised from or during.
 
     Changes their arguments, notes and attributes in place. Nobody can tell what a class makes its message from: one that
-    still shows a secret then is cut off from what it has caused, and where it is `error` itself, the answer is False.
+    still shows a secret then is cut off from what it has caused, and where it is `error` itself, or a member of a group
+    that is, the answer is False.
     """
-    if not secrets:
-        return True
-    seen = {id(error)}
+    return not secrets or _is_clean(error, frozenset(secrets), {id(error)})
+
+
+def _is_clean(error: BaseException, secrets: frozenset[str], seen: set[int]) -> bool:
+    """Hide the secrets in an error and all behind it that was not seen yet; whether that was possible."""
     waiting = [error]
     while waiting:
         each = waiting.pop()
@@ -107,20 +203,26 @@ def hide_secrets(error: BaseException, secrets: Collection[str]) -> bool:
             other: BaseException | None = getattr(each, link)
             if other is None or id(other) in seen:
                 continue
+            seen.add(id(other))
             _hide(other, secrets)
-            if _shows(other, secrets):
+            if not _are_clean(other, secrets, seen) or _shows(other, secrets):
                 setattr(each, link, None)
                 each.add_note(f"It was raised from a {type(other).__name__}, left out as it holds a secret.")
                 continue
-            seen.add(id(other))
             waiting.append(other)
-        if isinstance(each, BaseExceptionGroup):
-            waiting += [inner for inner in each.exceptions if id(inner) not in seen]
-            seen |= {id(inner) for inner in each.exceptions}
-    return not _shows(error, secrets)
+    return _are_clean(error, secrets, seen) and not _shows(error, secrets)  # a group's `repr` shows its members
 
 
-def _hide(error: BaseException, secrets: Collection[str]) -> None:
+def _are_clean(error: BaseException, secrets: frozenset[str], seen: set[int]) -> bool:
+    """The same for the members of a group; any other error has none."""
+    members = error.exceptions if isinstance(error, BaseExceptionGroup) else ()
+    new = [member for member in members if id(member) not in seen]
+    seen |= set(map(id, new))
+    outcomes = [_is_clean(member, secrets, seen) for member in new]  # each of them, whatever comes of the first
+    return all(outcomes)
+
+
+def _hide(error: BaseException, secrets: frozenset[str]) -> None:
     attributes = ("filename", "filename2", "strerror", "object", "reason", "name", "path", "msg", "text")
     for name in ("args", *attributes, *getattr(error, "__dict__", ())):
         value = getattr(error, name, None)
@@ -132,13 +234,13 @@ def _hide(error: BaseException, secrets: Collection[str]) -> None:
                 continue  # of those that can't be set, what is shown is looked at afterwards
 
 
-def _hidden(value: Any, secrets: Collection[str]) -> Any:
+def _hidden(value: Any, secrets: frozenset[str]) -> Any:
     """The value without the secrets; the same object where it has none, or is of no kind that is looked into."""
     if isinstance(value, str):
         hidden = without_secrets(value, secrets)
         return value if hidden == value else hidden
     if isinstance(value, bytes):
-        hidden = without_secrets(value.decode("latin-1"), {secret.encode().decode("latin-1") for secret in secrets})
+        hidden = without_secrets(value.decode("latin-1"), [secret.encode().decode("latin-1") for secret in secrets])
         return value if hidden.encode("latin-1") == value else hidden.encode("latin-1")
     if type(value) in (list, tuple):
         items = [_hidden(item, secrets) for item in value]
@@ -149,9 +251,11 @@ def _hidden(value: Any, secrets: Collection[str]) -> Any:
     return value
 
 
-def _shows(error: BaseException, secrets: Collection[str]) -> bool:
+def _shows(error: BaseException, secrets: frozenset[str]) -> bool:
     try:
         text = f"{error!s} {error!r}"
+        if isinstance(error, ValidationError):  # it quotes the beginning and the end of what it was given
+            text = f"{error.errors(include_url=False)}"
     except Exception:  # noqa: BLE001 - an error that can't be shown shows nothing
         return False
-    return any(secret in text for secret in secrets)
+    return _pattern(secrets).search(text) is not None

@@ -6,10 +6,10 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, PrivateAttr
 
 from oneiric.errors import ConfigError, NotInitialized
-from oneiric.masking import masked
+from oneiric.masking import masked, secrets_in, without_secrets
 from oneiric.validation import check
 
 if TYPE_CHECKING:
@@ -28,6 +28,14 @@ class AdapterSettings(BaseModel):
     def __repr_args__(self) -> Iterator[tuple[str | None, Any]]:
         """The fields as `repr` shows them: without the passwords of URLs, as SecretStr shows none of its own."""
         return ((name, masked(value)) for name, value in super().__repr_args__())
+
+    def __repr_str__(self, join_str: str) -> str:
+        """What `repr` and `str` show, without the passwords of URLs that are deeper inside, and what references stood for."""
+        shown: str = super().__repr_str__(join_str)  # type: ignore[misc]  # pydantic types it as an attribute
+        return without_secrets(shown, secrets_in(self) | self._referenced)
+
+    _referenced: frozenset[str] = PrivateAttr(frozenset())
+    """The secrets that references were resolved to, whatever the types of their settings; set by who resolves them."""
 
     def targets(self) -> Targets | None:
         """What these settings would reach; None, the default, where the class doesn't say.

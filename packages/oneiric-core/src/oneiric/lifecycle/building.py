@@ -64,7 +64,8 @@ async def _settings(
         values = await _resolved(instance, schemes, timeout)
         settings, problems = check(spec.settings, values)
         if settings is not None:
-            return settings, secrets_in(settings) | secrets_in([*_referenced(instance.values, values)])
+            settings._referenced = secrets_in([*_referenced(instance.values, values)])  # noqa: SLF001 - its settings' own
+            return settings, secrets_in(settings) | settings._referenced  # noqa: SLF001
     raise ConfigError(f"The config of `{instance.name}` is wrong.", problems=problems, adapter=instance.name)
 
 

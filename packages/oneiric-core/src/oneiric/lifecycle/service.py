@@ -40,9 +40,14 @@ class Service:
 
         Raises OneiricError in the place of one that shows a secret whatever is done to it.
         """
-        if not hide_secrets(error, self.secrets):
-            sentence = f"`{self.config.name}` raised {type(error).__name__}, whose message holds a secret."
-            raise OneiricError(sentence, adapter=self.config.name) from None
+        if hide_secrets(error, self.secrets):
+            return
+        name = self.config.name
+        other = OneiricError(f"`{name}` raised {type(error).__name__}, whose message holds a secret.", adapter=name)
+        try:
+            raise other
+        finally:
+            other.__context__ = None  # that one, which `from None` would only keep out of a traceback
 
     async def drain(self, timeout: float) -> bool:
         """Wait until no call is under way, `timeout` seconds at most and only once; returns whether there is none."""
