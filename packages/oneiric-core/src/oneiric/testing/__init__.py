@@ -1,5 +1,45 @@
-"""The conformance kit: one class a contract, which an adapter's author subclasses with one fixture."""
+"""The conformance kit: one class a contract, which an adapter's author subclasses with one fixture.
 
-from oneiric.testing.suite import SUITE_LEVEL, AdapterSuite
+The names are imported at their first use: `oneiric` imports a module of this package at every command, and no pytest with it.
+"""
 
-__all__ = ["SUITE_LEVEL", "AdapterSuite"]
+import sys as _sys
+from importlib import import_module as _import_module
+from typing import TYPE_CHECKING as _TYPE_CHECKING
+from typing import Any as _Any
+
+if _TYPE_CHECKING:
+    from oneiric.testing.guard import skip, xfail
+    from oneiric.testing.suite import SUITE_LEVEL, AdapterSuite
+
+__all__ = ["SUITE_LEVEL", "AdapterSuite", "skip", "xfail"]
+
+_HOMES = {"AdapterSuite": "suite", "SUITE_LEVEL": "suite", "skip": "guard", "xfail": "guard"}
+"""The module of each public name."""
+
+_REWRITTEN = (
+    "under_test",
+    "lifecycle",
+    "hygiene",
+    "concurrency",
+    "resilience",
+    "database",
+    "vector",
+    "queue",
+    "messaging",
+)
+"""The modules, and packages of modules, whose assertions pytest is to explain as it does those of a test file."""
+
+if "pytest" in _sys.modules:
+    _sys.modules["pytest"].register_assert_rewrite(*(f"{__name__}.{name}" for name in _REWRITTEN))
+
+
+def __getattr__(name: str) -> _Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = globals()[name] = getattr(_import_module(f"{__name__}.{_HOMES[name]}"), name)
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

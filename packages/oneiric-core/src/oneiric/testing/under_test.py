@@ -1,0 +1,72 @@
+"""What the tests of the kit are given: the adapter that is meant, its spec, its config, and one that is initialised."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import pytest
+import pytest_asyncio
+
+from oneiric.adapters.base import Adapter
+from oneiric.discovery import discover
+from oneiric.errors import ConnectionFailed
+from oneiric.testing.guard import Guarded, apply_excuse
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Mapping
+
+    from oneiric.spec import AdapterSpec
+
+
+class AdapterUnderTest(metaclass=Guarded):
+    """Base of all classes of tests in the kit."""
+
+    adapter_name: ClassVar[str]
+
+    contract: ClassVar[type] = Adapter
+    """The class that an adapter of this type has to subclass; its module's constants are the capabilities that there are."""
+
+    @pytest.fixture
+    def config(self) -> Mapping[str, Any]:
+        """The settings of the adapter: the one fixture that a subclass must bring."""
+        raise NotImplementedError(
+            "Bring a fixture `config` that returns the settings of an adapter on an empty backend."
+        )
+
+    @pytest.fixture
+    def spec(self) -> AdapterSpec:
+        """What the plugin declares of the adapter. Override it for an adapter that no plugin declares."""
+        return discover()[self.adapter_name]
+
+    @pytest.fixture
+    def capabilities(self, spec: AdapterSpec, config: Mapping[str, Any]) -> frozenset[str]:
+        """What an adapter with this config can do: what the plugin declares, less what the settings do without."""
+        return spec.capabilities - spec.settings.model_validate(dict(config)).lacks()
+
+    @pytest.fixture
+    def make(self, spec: AdapterSpec, config: Mapping[str, Any]) -> Callable[..., Adapter]:
+        """Make another adapter on the same backend, not initialised; keyword arguments change its settings."""
+
+        def make(**changes: Any) -> Adapter:
+            adapter = spec.load()({**config, **changes})
+            adapter.name = f"{spec.name}-under-test"
+            return adapter
+
+        return make
+
+    @pytest_asyncio.fixture(loop_scope="function")
+    async def adapter(self, make: Callable[..., Adapter]) -> AsyncIterator[Adapter]:
+        """An initialised adapter."""
+        adapter = make()
+        async with adapter:
+            yield adapter
+
+    async def probe(self, adapter: Any) -> None:
+        """One cheap call that reaches the backend and has its answer: the suite of each type has a better one."""
+        health = await adapter.health()
+        if not health:
+            raise ConnectionFailed(getattr(health, "detail", "") or "It is not healthy.", adapter=adapter.name)
+
+    @pytest.fixture(autouse=True)
+    def _oneiric_excuse(self, request: pytest.FixtureRequest) -> None:
+        apply_excuse(request)
