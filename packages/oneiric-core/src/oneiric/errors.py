@@ -26,6 +26,7 @@ OneiricError
 │   ├── CollectionNotFound (LookupError) there is no such collection
 │   ├── CollectionExists (ValueError)    there is another collection of that name
 │   ├── InvalidRecord (ValueError)       an id, vector or payload that can't be stored or searched for
+│   ├── InvalidRequest (ValueError)      a collection's name, a dimension, a limit or an option that can't be
 │   └── InvalidFilter (ValueError)       a filter that can't be
 ├── QueueError
 │   ├── InvalidTask (ValueError)         a name, arguments or options that can't be
@@ -190,6 +191,10 @@ class CollectionExists(VectorError, ValueError):
 
 class InvalidRecord(VectorError, ValueError):
     """An id, vector or payload can't be stored, or a vector not be searched for; nothing was stored."""
+
+
+class InvalidRequest(VectorError, ValueError):
+    """A collection's name, its dimension, a limit or an option can't be; nothing was done."""
 
 
 class InvalidFilter(VectorError, ValueError):

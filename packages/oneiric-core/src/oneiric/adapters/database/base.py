@@ -4,12 +4,19 @@ What holds for every method here:
 
 - Placeholders are `$1`, `$2`, … on every backend. Values are bound, never formatted in. Too few or too many values are a
   `QueryError` before anything is done.
-- A call that is not in a transaction is one of its own: it happened wholly or not at all.
+- A value is None, a bool, an int of 64 bits, a float, a str or bytes, and comes back equal from a column of its type. Two
+  things a backend may lack: booleans (it gives 0 or 1) and NaN (it gives None). What it can't keep as it is, a larger int, a
+  str with a lone surrogate or (in some) a NUL, is a `QueryError`. What else it takes, dates and decimals say, is its own.
+- One statement a call: a second one behind a `;` is a `QueryError` before anything is done. So are `BEGIN`, `COMMIT`,
+  `ROLLBACK`, `SAVEPOINT` and `RELEASE`: they would leave somebody else's call inside a transaction.
+- A call that is not in a transaction is one of its own: it happened wholly or not at all. What an iterable of rows raises
+  itself comes to the caller as it is, and nothing of the call is stored.
 - `timeout` is in seconds and bounds the whole call, waiting for a connection included; without it the adapter's own
   setting does. Past it: `DeadlineExceeded`, and the statement is interrupted.
 - Cancelling a call leaves the adapter usable. A cancelled write may or may not have been committed.
 - Errors are `QueryError`, `ConstraintViolation`, `ConnectionFailed`, `DeadlineExceeded`, `TransactionClosed`,
-  `NotInitialized`, `Unsupported`; the driver's own is the `__cause__`.
+  `NotInitialized`, `Unsupported`; the driver's own is the `__cause__`. None repeats a value that was bound.
+- In a transaction an error may end all of it but a rollback (PostgreSQL): what may fail goes into a nested one.
 """
 
 from __future__ import annotations
@@ -34,7 +41,10 @@ DURABLE = "durable"
 
 
 class Row(Protocol):
-    """One row: `row["name"]` and `row[0]`; iterating gives the values in the order of the columns."""
+    """One row: `row["name"]` and `row[0]`; iterating gives the values in the order of the columns.
+
+    A name or index that isn't there is a LookupError. Where two columns have one name, it gives either of them.
+    """
 
     @overload
     def __getitem__(self, key: int | str, /) -> Any: ...

@@ -1,8 +1,9 @@
 """The contract of a vector index.
 
 A collection holds records of one dimension and one distance. A record is an id (any string that isn't empty, of up to 512
-characters), a vector of finite numbers, kept as 32-bit floats, and a payload: a JSON object, its integers within ±2**53. With
-Distance.COSINE a vector may come back scaled to length 1.
+characters), a vector of finite numbers, kept as 32-bit floats, and a payload: a JSON object, its integers within ±2**53,
+nested 32 levels deep at most. No string of a record holds a NUL character or a lone surrogate. With Distance.COSINE a vector
+may come back scaled to length 1. `oneiric.adapters.vector.records` has the checks, for adapters to call.
 """
 
 from __future__ import annotations
@@ -28,6 +29,8 @@ FILTERED_SEARCH = "filtered-search"
 """`search`, `count`, `delete` and `scroll` take a filter, and a filtered search gives `limit` records where so many match."""
 
 MAX_ID_LENGTH = 512
+MAX_DIMENSION = 65_536
+MAX_PAYLOAD_DEPTH = 32
 
 
 class Distance(StrEnum):
@@ -75,8 +78,9 @@ class VectorAdapter(Adapter):
     """A vector index.
 
     Each method raises NotInitialized before `init`, CollectionNotFound where there is no such collection, InvalidRecord for a
-    record or vector that can't be stored, InvalidFilter and Unsupported for a filter, ConnectionFailed and DeadlineExceeded.
-    `timeout` is in seconds; None is the adapter's default.
+    record or vector that can't be stored, InvalidRequest for a negative limit, a batch size below 1 and the like, Unsupported
+    for a filter that can't be expressed, ConnectionFailed and DeadlineExceeded. `timeout` is in seconds; None is the adapter's
+    default.
     """
 
     @abstractmethod
@@ -85,7 +89,8 @@ class VectorAdapter(Adapter):
     ) -> None:
         """Create a collection; nothing where the same one is there. Raises CollectionExists where another of its name is.
 
-        A name has 1 to 60 letters (a to z), digits, `-` and `_`, and starts with a letter.
+        A name has 1 to 60 letters (a to z), digits, `-` and `_`, and starts with a letter; a dimension is 1 to 65,536. Raises
+        InvalidRequest for others.
         """
 
     @abstractmethod
@@ -114,7 +119,7 @@ class VectorAdapter(Adapter):
         with_vectors: bool = False,
         timeout: float | None = None,
     ) -> list[Match]:
-        """The nearest records that meet the filter, the nearest first; equal ones in no order."""
+        """The nearest records that meet the filter, the nearest first; equal ones in no order. A limit of 0 gives none."""
 
     @abstractmethod
     async def search_many(
@@ -142,7 +147,10 @@ class VectorAdapter(Adapter):
         filter: Filter | None = None,
         timeout: float | None = None,
     ) -> None:
-        """Delete by ids or by a filter, of which exactly one is given; ids that aren't there are no error."""
+        """Delete by ids or by a filter; ids that aren't there are no error.
+
+        Exactly one of the two is given: InvalidRequest otherwise, so that a variable that is None by mistake deletes nothing.
+        """
 
     @abstractmethod
     async def count(self, collection: str, *, filter: Filter | None = None, timeout: float | None = None) -> int:
