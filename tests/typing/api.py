@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, assert_type
 
-from oneiric import Adapter, AdapterManager, AdapterSettings, AdapterSpec, Health, discover, hookimpl
+from oneiric import Adapter, AdapterManager, AdapterSettings, AdapterSpec, Endpoint, Health, Targets, discover, hookimpl
 from oneiric.adapters.database import DatabaseAdapter, Row, Transaction
 from oneiric_sqlite import SqliteAdapter, SqliteSettings
 
@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 class PigeonSettings(AdapterSettings):
     loft: str
     pigeons: int = 3
+
+    def targets(self) -> Targets:
+        return Targets(endpoints=(Endpoint(self.loft, 7),), files=("/etc/pigeons",))
 
 
 class PigeonPost(Adapter):

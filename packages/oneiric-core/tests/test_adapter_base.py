@@ -153,3 +153,7 @@ class Deep(AdapterSettings):
 def test_a_settings_repr_shows_no_password_of_a_url_however_deep_it_is():
     assert "hunter2" not in repr(Deep()) + str(Deep())
     assert "app:**********@host" in repr(Deep())
+
+
+def test_settings_that_do_not_say_what_they_reach_say_nothing():
+    assert AdapterSettings().targets() is None

@@ -146,7 +146,10 @@ class TestDoctor:
         assert (done.returncode, done.stdout.splitlines()[-1]) == (0, "✓ Nothing is wrong."), done.stdout
         assert "✓ nova (nova 1.0): adapters: nova" in done.stdout
         assert "✓ Python: " in done.stdout
-        assert nova.json("doctor")["healthy"] is True
+        answer = nova.json("doctor", ONEIRIC_ADAPTERS__ORDERS__PORT="5")
+        assert answer["healthy"] is True
+        assert findings(answer, "config", "file")[0]["detail"] == "oneiric.yaml"
+        assert findings(answer, "config", "environment")[0]["detail"] == "ONEIRIC_ADAPTERS__ORDERS__PORT"
 
     def test_no_config_is_nothing_wrong(self, nova: Site):
         answer = nova.json("doctor")

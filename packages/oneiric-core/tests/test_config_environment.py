@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from oneiric import ConfigError
-from oneiric.config.environment import read_environment
+from oneiric.config.environment import read_dotenv, read_environment
 
 
 @pytest.mark.parametrize(
@@ -50,3 +52,22 @@ def test_a_variable_that_is_no_setting_is_named_and_not_quoted(variable: str, va
     assert f"`{variable}` should be a JSON object" in str(caught.value)
     assert "hunter2" not in str(caught.value)
     assert caught.value.__cause__ is None
+
+
+def test_a_dotenv_with_a_byte_order_mark_is_read():
+    Path(".env").write_bytes(b"\xef\xbb\xbfA=1\n")
+    assert read_dotenv(Path(".env")) == {"A": "1"}
+
+
+def test_a_folder_of_that_name_is_no_dotenv():
+    Path(".env").mkdir()  # as of a virtual environment
+    assert read_dotenv(Path(".env")) == {}
+
+
+def test_a_dotenv_that_is_none_is_one_sentence():
+    Path(".env").write_bytes(b"A=1\n" * 100_000)
+    with pytest.raises(ConfigError, match=r"\.env is larger than 256 KiB"):
+        read_dotenv(Path(".env"))
+    Path(".env").write_bytes("A=hunter2".encode("utf-16"))
+    with pytest.raises(ConfigError, match=r"\.env can't be read: it is UTF-16 text; save it as UTF-8"):
+        read_dotenv(Path(".env"))

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import traceback
 from pathlib import Path
 from typing import Any
 
 import pytest
 from oneiric import Adapter, AdapterManager, AdapterSettings, AdapterSpec, Catalog, ConfigError, UnresolvedReference
-from oneiric.config import ConfigStore, problems_of, resolved, schemes_of
+from oneiric.config import ConfigStore, problems_of, resolved, schemes_of, text_file
 from pydantic import SecretStr, model_validator
 
 CANARY = "hunter2-canary"
@@ -135,3 +136,12 @@ def test_what_a_resolver_raises_or_returns_is_its_own():
         with pytest.raises(UnresolvedReference, match=r"\{\$vault: a/b\}") as caught:
             resolved({"password": {"$vault": "a/b"}}, {"vault": resolver})
         assert CANARY not in "".join(traceback.format_exception(caught.value))
+
+
+def test_a_secret_in_a_pipe_that_nobody_writes_is_given_up(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(text_file, "_PATIENCE", 0.05)
+    os.mkfifo("secret")
+    with pytest.raises(UnresolvedReference, match=r"nobody has written it to its end within 0.05 s"):
+        resolved({"$file": "secret"}, schemes_of(None))
+    with pytest.raises(UnresolvedReference, match="the file is larger than 64 KiB"):
+        resolved({"$file": "/dev/zero"}, schemes_of(None))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import socket
 import ssl
 import struct
@@ -323,6 +324,25 @@ class TestTheNetwork:
         with pytest.raises(asyncio.CancelledError):
             await task
         assert Scripted.log == ["init", "cleanup"]
+
+    async def test_a_test_that_is_cancelled_at_any_moment_leaves_no_socket(self, listener: socket.socket):
+        def open_sockets() -> int:
+            return sum(isinstance(each, socket.socket) and each.fileno() != -1 for each in gc.get_objects())
+
+        before = open_sockets()
+        for moment in range(60):
+            task = asyncio.create_task(
+                check(nova(hosts=["127.0.0.1"] * 3, port=port_of(listener), tls=bool(moment % 2)))
+            )
+            for _ in range(moment):
+                await asyncio.sleep(0)
+            task.cancel()
+            await asyncio.sleep(0)
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+        async with asyncio.timeout(10):
+            while open_sockets() > before:  # noqa: ASYNC110 - a transport closes its socket a moment later
+                await asyncio.sleep(0.01)
 
     async def test_more_endpoints_than_anybody_has(self):
         result = await check(nova(hosts=["127.0.0.1"] * 65, port=1))

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import oneiric_sqlite
 import pytest
+from oneiric import Targets
 from oneiric.errors import ConfigError
 from oneiric.validation import check
 from oneiric_sqlite import SqliteAdapter, SqliteSettings
@@ -78,3 +79,8 @@ def test_a_path_may_be_a_path() -> None:
 def test_in_memory_it_is_neither_durable_nor_read_beside_a_write():
     assert SqliteSettings(path=":memory:").lacks() == {"durable", "concurrent-reads"}
     assert SqliteSettings(path="a.db").lacks() == frozenset()
+
+
+def test_what_it_reaches_is_its_file() -> None:
+    assert SqliteSettings(path="~/orders.db").targets() == Targets(files=("~/orders.db",))
+    assert SqliteSettings(path=":memory:").targets() == Targets()

@@ -58,6 +58,9 @@ def load(path: Path | None, environ: Mapping[str, str]) -> tuple[ConfigStore, Ya
     dotenv = dotenv_of(found)
     if dotenv.is_file():
         findings.append(Finding(section=Section.CONFIG, subject=".env", detail=str(dotenv)))
+    setting = [name for name in environ if name.upper().startswith(f"{_INSTANCES}__") or name.upper() == _INSTANCES]
+    if setting:
+        findings.append(Finding(section=Section.CONFIG, subject="environment", detail=", ".join(sorted(setting))))
     findings += _variable_findings(environ, "")
     in_dotenv = {name: value for name, value in store.variables.items() if name not in environ}
     findings += _variable_findings(in_dotenv, f"{dotenv}: ")

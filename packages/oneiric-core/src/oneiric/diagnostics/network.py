@@ -111,7 +111,7 @@ async def connect(resolved: Resolved, seconds: float) -> socket.socket:
     except OSError as error:
         raise _unreachable(resolved, error) from None
     finally:
-        await _drop(attempts, but=connection)
+        _drop(attempts, but=connection)
     return connection
 
 
@@ -135,13 +135,19 @@ async def _first(attempts: Sequence[asyncio.Future[socket.socket]]) -> socket.so
     return attempts[0].result()
 
 
-async def _drop(attempts: Sequence[asyncio.Future[socket.socket]], but: socket.socket | None) -> None:
-    """End the attempts, and close what they have opened beside the one that is used."""
+def _drop(attempts: Sequence[asyncio.Future[socket.socket]], but: socket.socket | None) -> None:
+    """End the attempts, and close what they have opened beside the one that is used.
+
+    Waits for nothing: who waits can be cancelled, and would leave the rest open.
+    """
+
+    def close(attempt: asyncio.Future[socket.socket]) -> None:
+        if not attempt.cancelled() and attempt.exception() is None and attempt.result() is not but:
+            attempt.result().close()
+
     for attempt in attempts:
         attempt.cancel()
-    for outcome in await asyncio.gather(*attempts, return_exceptions=True):
-        if isinstance(outcome, socket.socket) and outcome is not but:
-            outcome.close()
+        attempt.add_done_callback(close)
 
 
 def _unreachable(resolved: Resolved, error: OSError) -> OneiricError:
