@@ -58,7 +58,7 @@ class Shelf(Adapter):
         ({"init": "raise OSError('x')"}, "test", "The init of `orbit` raised OSError."),
         ({"health": "return False"}, "test", "not healthy"),
         ({"health": "raise OSError"}, "test", "Its health check raised OSError."),
-        ({"init": "raise SystemExit(9)"}, "test", "It raised SystemExit."),
+        ({"init": "raise SystemExit(9)"}, "test", "The adapter raised SystemExit"),
     ],
 )
 async def test_the_first_step_that_fails_is_the_last(site: Site, changes: dict[str, str], last: str, said: str):

@@ -172,7 +172,7 @@ def _refusals_of(guard: Guard) -> Iterator[None]:
         if guard.refusals:
             raise guard.refusals[0] from error
         if isinstance(error, SystemExit):
-            raise InitFailed("The adapter wants to end the process.") from error
+            raise InitFailed("The adapter raised SystemExit, which would end the process.") from error
         raise
     if guard.refusals:
         raise guard.refusals[0]
