@@ -8,7 +8,7 @@ from contextlib import aclosing
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from oneiric import Adapter, AdapterManager, AdapterSettings, ConfigStore, NotInitialized
+from oneiric import Adapter, AdapterManager, AdapterSettings, ConfigStore, Health, NotInitialized, OneiricError
 from oneiric.lifecycle.handle import Handle
 from pydantic import SecretStr
 
@@ -155,7 +155,7 @@ async def test_it_is_what_the_adapter_is(adapters: AdapterManager, rich: Any):
     assert not isinstance(rich, dict)
     assert type(rich) is not Rich
     assert await adapters.get("rich", Rich) is rich
-    assert repr(rich) == repr(adapters._instances["rich"].latest)
+    assert repr(rich) == repr(adapters._instances["rich"].latest.adapter)
     assert (rich.name, rich.size, rich.raw, rich.sync(), rich.static(), rich.made()) == (
         "rich",
         3,
@@ -274,6 +274,82 @@ async def test_an_error_that_would_show_a_secret_whatever_is_done_is_replaced(ri
     assert caught.value.__context__ is None
     with pytest.raises(ValueError, match=r"\*\*\*"):
         rich.fail_at_once()
+
+
+class Talkative(Adapter):
+    """Repeats its password where no call is made."""
+
+    settings_class = Settings
+    settings: Settings
+
+    def __repr__(self) -> str:
+        return f"<Talkative {self.secret}>"
+
+    @property
+    def secret(self) -> str:
+        return self.settings.password.get_secret_value()
+
+    @property
+    def broken(self) -> str:
+        raise ValueError(self.secret)
+
+    async def init(self) -> None:
+        pass
+
+    async def health(self) -> Health:
+        return Health(ok=False, detail=f"refused {self.secret}")
+
+    async def cleanup(self) -> None:
+        raise DriverError(self.secret)
+
+    async def rows(self) -> AsyncIterator[int]:
+        try:
+            yield 1
+            raise DriverError(self.secret)
+        finally:
+            raise DriverError(self.secret)
+
+
+@pytest.fixture
+async def talkative(catalog_of: Callable[..., Catalog]) -> AsyncIterator[tuple[AdapterManager, Any]]:
+    config = ConfigStore.load(overrides={"talkative": {}, "rich": {}}, environ={})
+    async with AdapterManager(config, catalog_of(talkative=Talkative, rich=Rich)) as adapters:
+        yield adapters, await adapters.get("talkative")
+
+
+Talked = tuple[AdapterManager, Any]
+
+
+async def test_what_is_no_call_shows_no_secret_either(talkative: Talked):
+    _, handle = talkative
+    shown = [repr(handle), (await handle.health()).detail]
+    with pytest.raises(ValueError, match=r"\*\*\*"):
+        _ = handle.broken
+    with pytest.raises(OneiricError, match="whose message holds a secret"):
+        await handle.cleanup()
+    assert "hunter2" not in "".join(shown)
+
+
+async def test_a_span_whose_error_must_be_replaced_is_over_all_the_same(talkative: Talked):
+    adapters, handle = talkative
+    rows = handle.rows()
+    assert await anext(rows) == 1
+    with pytest.raises(OneiricError, match="whose message holds a secret"):
+        await anext(rows)
+    rows = handle.rows()
+    assert await anext(rows) == 1
+    with pytest.raises(OneiricError, match="whose message holds a secret"):
+        await rows.aclose()
+    service = adapters._instances["talkative"].service
+    assert service is not None
+    assert service.calls == 0
+
+
+async def test_a_cleanup_whose_error_must_be_replaced_keeps_no_other_from_its_own(talkative: Talked):
+    adapters, _ = talkative
+    await adapters.get("rich")
+    await adapters.cleanup()
+    assert (adapters.state("rich"), adapters.state("talkative")) == ("stopped", "stopped")
 
 
 def test_the_names_of_a_handles_own_are_no_adapters():

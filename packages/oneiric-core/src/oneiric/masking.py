@@ -190,36 +190,39 @@ def hide_secrets(error: BaseException, secrets: Collection[str]) -> bool:
     still shows a secret then is cut off from what it has caused, and where it is `error` itself, or a member of a group
     that is, the answer is False.
     """
-    return not secrets or _is_clean(error, frozenset(secrets), {id(error)})
-
-
-def _is_clean(error: BaseException, secrets: frozenset[str], seen: set[int]) -> bool:
-    """Hide the secrets in an error and all behind it that was not seen yet; whether that was possible."""
-    waiting = [error]
-    while waiting:
-        each = waiting.pop()
-        _hide(each, secrets)
+    if not secrets:
+        return True
+    known = frozenset(secrets)
+    errors = list(_reached_from(error))
+    for each in errors:
+        _hide(each, known)
+    showing = {id(each) for each in errors if _shows(each, known)}
+    for each in reversed(errors):  # a group comes before its members
+        if any(id(member) in showing for member in _members(each)):
+            showing.add(id(each))
+    for each in errors:
         for link in ("__cause__", "__context__"):
-            other: BaseException | None = getattr(each, link)
-            if other is None or id(other) in seen:
-                continue
-            seen.add(id(other))
-            _hide(other, secrets)
-            if not _are_clean(other, secrets, seen) or _shows(other, secrets):
+            other = getattr(each, link)
+            if id(other) in showing:
                 setattr(each, link, None)
                 each.add_note(f"It was raised from a {type(other).__name__}, left out as it holds a secret.")
-                continue
-            waiting.append(other)
-    return _are_clean(error, secrets, seen) and not _shows(error, secrets)  # a group's `repr` shows its members
+    return id(error) not in showing
 
 
-def _are_clean(error: BaseException, secrets: frozenset[str], seen: set[int]) -> bool:
-    """The same for the members of a group; any other error has none."""
-    members = error.exceptions if isinstance(error, BaseExceptionGroup) else ()
-    new = [member for member in members if id(member) not in seen]
-    seen |= set(map(id, new))
-    outcomes = [_is_clean(member, secrets, seen) for member in new]  # each of them, whatever comes of the first
-    return all(outcomes)
+def _reached_from(error: BaseException) -> Iterator[BaseException]:
+    """The error, what it was raised from or during, and the members of groups among them; each once."""
+    waiting, seen = [error], set[int]()
+    while waiting:
+        each = waiting.pop()
+        if id(each) not in seen:
+            seen.add(id(each))
+            yield each
+            behind = (each.__cause__, each.__context__)
+            waiting += [*_members(each), *(other for other in behind if other is not None)]
+
+
+def _members(error: BaseException) -> tuple[BaseException, ...]:
+    return error.exceptions if isinstance(error, BaseExceptionGroup) else ()
 
 
 def _hide(error: BaseException, secrets: frozenset[str]) -> None:

@@ -70,14 +70,15 @@ def _resolve(value: Mapping[str, Any], schemes: Mapping[str, Resolver]) -> str:
     try:
         secret: object = schemes[scheme[1:]](name)
     except UnresolvedReference as error:
-        raise UnresolvedReference(
-            f"The reference {shown} can't be resolved: {error.message}", hint=error.hint
-        ) from None
+        reason, hint = error.message, error.hint
     except Exception as error:  # noqa: BLE001 - a plugin's resolver may raise anything, with the secret in its message
-        raise UnresolvedReference(f"The reference {shown} can't be resolved: {type(error).__name__}.") from None
-    if not isinstance(secret, str) or not secret:
-        raise UnresolvedReference(f"The reference {shown} is empty.")
-    return secret
+        reason, hint = f"{type(error).__name__}.", None
+    else:
+        if not isinstance(secret, str) or not secret:
+            raise UnresolvedReference(f"The reference {shown} is empty.")
+        return secret
+    # Out here, so that it doesn't lead to the resolver's own error.
+    raise UnresolvedReference(f"The reference {shown} can't be resolved: {reason}", hint=hint)
 
 
 def schemes_of(hooks: pluggy.PluginManager | None, variables: Mapping[str, str] = os.environ) -> dict[str, Resolver]:

@@ -10,8 +10,8 @@ from pydantic import SecretStr
 
 from oneiric.config import has_references, is_reference, problems_of, resolved, schemes_of, spec_of
 from oneiric.errors import ConfigError, DeadlineExceeded, InitFailed, OneiricError, UnresolvedReference
-from oneiric.lifecycle.service import Service
-from oneiric.masking import hide_secrets, secrets_in
+from oneiric.lifecycle.service import Service, hide_or_replace
+from oneiric.masking import secrets_in
 from oneiric.validation import check
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ async def build(instance: Instance, catalog: Catalog, variables: Mapping[str, st
     try:
         adapter = _made(adapter_class, settings, instance.name)
     except BaseException as error:
-        hide_secrets(error, secrets)
+        hide_or_replace(error, secrets, instance.name)
         raise
     return Service(adapter, instance, secrets)
 

@@ -10,7 +10,8 @@ import inspect
 from functools import cache, wraps
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
-from oneiric.adapters.base import Adapter
+from oneiric.adapters.base import Adapter, Health
+from oneiric.masking import without_secrets
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Generator
@@ -30,7 +31,7 @@ class Owner(Protocol):
 
     service: Service | None
     """The adapter that takes calls now, or None."""
-    latest: Adapter
+    latest: Service
     """The last that did."""
 
     def refusal(self) -> NotInitialized:
@@ -60,16 +61,24 @@ class Handle:
         """Nothing: it is the manager who cleans up."""
 
     def __getattr__(self, name: str) -> Any:
-        value = getattr(self._oneiric_owner.latest, name)
+        latest = self._oneiric_owner.latest
+        try:
+            value = getattr(latest.adapter, name)
+        except Exception as error:
+            latest.hide_secrets(error)
+            raise
+        if name in _UNCOUNTED and inspect.iscoroutinefunction(value):
+            return _uncounted(latest, value)
         if name.startswith("_") or name in _UNCOUNTED or not inspect.ismethod(value):
             return value
         return _forwarder(name, value.__func__).__get__(self)  # of an adapter of another class than the first
 
     def __setattr__(self, name: str, value: Any) -> None:
-        setattr(self._oneiric_owner.latest, name, value)
+        setattr(self._oneiric_owner.latest.adapter, name, value)
 
     def __repr__(self) -> str:
-        return repr(self._oneiric_owner.latest)
+        latest = self._oneiric_owner.latest
+        return without_secrets(repr(latest.adapter), latest.secrets)
 
 
 _HANDLES_OWN = frozenset(dir(Handle)) | {"__init__", "__eq__", "__hash__", "__del__"}
@@ -104,6 +113,19 @@ def _is_public(name: str) -> bool:
 
 def _forwarder(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
     return _coroutine(name, function) if inspect.iscoroutinefunction(function) else _call(name, function)
+
+
+def _uncounted(service: Service, method: Callable[..., Any]) -> Callable[..., Any]:
+    @wraps(method)
+    async def call(*args: Any, **kwargs: Any) -> Any:
+        try:
+            answer = await method(*args, **kwargs)
+        except BaseException as error:
+            service.hide_secrets(error)
+            raise
+        return service.shown(answer) if isinstance(answer, Health) else answer
+
+    return call
 
 
 def _coroutine(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
@@ -202,8 +224,10 @@ class _Span:
         """Close the iterator before its end."""
         try:
             await self._spanned.aclose()
-        finally:
-            self._end()
+        except BaseException as error:
+            self._end(error)
+            raise
+        self._end()
 
     def __await__(self) -> Generator[Any, Any, Any]:
         return cast("Generator[Any, Any, Any]", self._spanned.__await__())
@@ -224,11 +248,11 @@ class _Span:
         self._is_under_way = True
 
     def _end(self, error: BaseException | None = None) -> None:
-        if error is not None:
-            self._service.hide_secrets(error)
         if self._is_under_way:
             self._is_under_way = False
             self._service.ended()
+        if error is not None:
+            self._service.hide_secrets(error)
 
 
 def _serving(owner: Owner) -> Service:

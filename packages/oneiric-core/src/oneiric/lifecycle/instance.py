@@ -27,7 +27,6 @@ from oneiric.lifecycle.deadline import Cancelled, DeadlinePassed, to_its_end, wi
 from oneiric.lifecycle.handle import make_handle, turn_handle
 from oneiric.lifecycle.observers import Observers
 from oneiric.lifecycle.states import TRANSITIONS, State
-from oneiric.masking import without_secrets
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -58,8 +57,8 @@ class ManagedInstance:
         self.error: OneiricError | None = None
         """Of the last attempt to start it, where that failed."""
         self.service: Service | None = None
-        self.latest: Adapter
-        """The adapter that takes the calls, or the last that did; from the first start on."""
+        self.latest: Service
+        """The one that takes the calls, or the last that did; from the first start on."""
         self.started_at = 0.0
         """When it was last started, by the monotonic clock."""
         self.is_closing = False
@@ -207,7 +206,7 @@ class ManagedInstance:
         if self._handle is None:
             self._handle = make_handle(self, kind)
         turn_handle(self._handle, kind)
-        self.service, self.latest = service, service.adapter
+        self.service = self.latest = service
         self._damper = Damper()
 
     async def _launch(self, config: Instance, variables: Mapping[str, str]) -> Service:
@@ -287,7 +286,10 @@ class ManagedInstance:
             return DeadlineExceeded(sentence, adapter=self.name)
         except Exception as error:  # noqa: BLE001 - one's cleanup must not keep another from its own
             _log.error("The cleanup of %s raised %s.", self.name, _kind(error))  # its message may hold anything
-            service.hide_secrets(error)
+            try:
+                service.hide_secrets(error)
+            except OneiricError as other:  # in the place of one that would show a secret
+                return other
             return error
         return None
 
@@ -295,13 +297,13 @@ class ManagedInstance:
         started, timeout = time.perf_counter(), self._limits.health_timeout
         try:
             answer = await within(timeout, service.adapter.health())
-            health = answer if isinstance(answer, Health) else Health(ok=bool(answer))
+            health = service.shown(answer) if isinstance(answer, Health) else Health(ok=bool(answer))
         except DeadlinePassed:
             return Health(ok=False, detail=f"It did not answer within {timeout:g} s.")
         except Exception as error:  # noqa: BLE001 - health() should not raise; one that does is not healthy
             return Health(ok=False, detail=f"Its health check raised {_kind(error)}.")
         latency = health.latency_ms or (time.perf_counter() - started) * 1000
-        return replace(health, latency_ms=latency, detail=without_secrets(health.detail, service.secrets))
+        return replace(health, latency_ms=latency)
 
     def _move(self, state: State) -> None:
         if state is self.state:

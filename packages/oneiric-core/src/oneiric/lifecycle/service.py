@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from oneiric.errors import OneiricError
-from oneiric.masking import hide_secrets
+from oneiric.masking import hide_secrets, without_secrets
 
 if TYPE_CHECKING:
     from collections.abc import Collection
 
-    from oneiric.adapters.base import Adapter
+    from oneiric.adapters.base import Adapter, Health
     from oneiric.config import Instance
 
 
@@ -40,14 +41,11 @@ class Service:
 
         Raises OneiricError in the place of one that shows a secret whatever is done to it.
         """
-        if hide_secrets(error, self.secrets):
-            return
-        name = self.config.name
-        other = OneiricError(f"`{name}` raised {type(error).__name__}, whose message holds a secret.", adapter=name)
-        try:
-            raise other
-        finally:
-            other.__context__ = None  # that one, which `from None` would only keep out of a traceback
+        hide_or_replace(error, self.secrets, self.config.name)
+
+    def shown(self, health: Health) -> Health:
+        """The answer of the adapter's health check, without the adapter's secrets."""
+        return replace(health, detail=without_secrets(str(health.detail), self.secrets))
 
     async def drain(self, timeout: float) -> bool:
         """Wait until no call is under way, `timeout` seconds at most and only once; returns whether there is none."""
@@ -60,3 +58,14 @@ class Service:
         except TimeoutError:
             self._has_waited = True
         return not self.calls
+
+
+def hide_or_replace(error: BaseException, secrets: Collection[str], name: str) -> None:
+    """Take the secrets of an instance out of an error. Raises OneiricError in the place of one that shows one all the same."""
+    if hide_secrets(error, secrets):
+        return
+    other = OneiricError(f"`{name}` raised {type(error).__name__}, whose message holds a secret.", adapter=name)
+    try:
+        raise other
+    finally:
+        other.__context__ = None  # that one, which `from None` would only keep out of a traceback
