@@ -17,13 +17,16 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Iterable
 
 AT_LEAST_ONCE = "at-least-once"
-"""A message is acknowledged only after the callback has returned, and given again where that didn't come to be."""
+"""A message is acknowledged only after the callback has returned, and given again where that didn't come to be.
+
+What is published while nobody consumes is kept for a group's consumers: a new group begins with the oldest message kept.
+"""
 DURABLE = "durable"
 """A message, once its publish has returned, survives a restart of the broker."""
 DEAD_LETTERS = "dead-letters"
 """A message whose callback fails again and again is put aside, with the error."""
 GAPS = "gaps"
-"""`on_gap` is told when messages may have been lost."""
+"""`on_gap` is told when messages may have been lost. A bus that is known to lose none has it too."""
 GROUPS = "groups"
 """Consumers of one group share the messages between them."""
 IDEMPOTENCY = "idempotency"
@@ -31,7 +34,7 @@ IDEMPOTENCY = "idempotency"
 ORDER_BY_KEY = "order-by-key"
 """Messages of one key are handled one after the other, in the order in which they were published."""
 PATTERNS = "patterns"
-"""A queue to consume from or subscribe to may be a pattern: `sandcastle:*:events`."""
+"""A queue to consume from or subscribe to may be a pattern: `sandcastle:*:events`. `*` is any characters, or none."""
 REPLAY = "replay"
 """Consuming can begin at a point in the past: `since`."""
 
@@ -74,6 +77,16 @@ class Gap:
     """One sentence."""
 
 
+@dataclass(frozen=True, slots=True)
+class DeadLetter:
+    """A message that was put aside."""
+
+    message: Message
+    """As it was last given: its `delivery_count` says how often that was."""
+    error: str
+    """What the callback raised last: `ValueError: …`."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outgoing:
     """One of many messages to be published. The fields are the arguments of `publish`."""
@@ -94,8 +107,9 @@ class MessageAdapter(Adapter):
     """A message bus.
 
     Each method raises NotInitialized before `init`, InvalidMessage for what is no JSON object, ConnectionFailed and
-    DeadlineExceeded, and Unsupported for what the bus can't do, before anything is sent. `timeout` is in seconds; None is the
-    adapter's default. A queue's name is any string of 1 to 200 characters that can be printed.
+    DeadlineExceeded, and Unsupported for what the bus can't do, before anything is sent: each option but `concurrency` and
+    `headers` belongs to a capability. `timeout` is in seconds; None is the adapter's default. The name of a queue or group,
+    and a key, is any string of 1 to 200 characters that can be printed; a queue's has no `*`, which makes a pattern.
     """
 
     @abstractmethod
@@ -109,7 +123,10 @@ class MessageAdapter(Adapter):
         idempotency_key: str | None = None,
         timeout: float | None = None,
     ) -> str:
-        """Publish a message; returns its id once the broker has it."""
+        """Publish a message; returns its id, the `Message.id` of who receives it, once the broker has it.
+
+        A second publish of an `idempotency_key` to the queue publishes nothing, and returns the id of the first.
+        """
 
     @abstractmethod
     async def publish_many(
@@ -130,10 +147,13 @@ class MessageAdapter(Adapter):
     ) -> None:
         """Await `callback` for each message, until cancelled or cleaned up; those begun are finished first.
 
+        Cancelled, it raises CancelledError; cleaned up, it returns; cancelled again, it cancels what still runs.
+
         `concurrency` is how many callbacks may run at a time. Consumers of one `group` (the adapter's default, where None)
         share the messages, where the bus has groups; without, each gets all. `since` is a message's id or a time (aware) to
-        begin after. A connection that is lost is made again. What `callback` raises is logged, and the message given again
-        where the bus is at-least-once; `on_gap` is awaited where messages may have been lost.
+        begin after; a group that has begun goes on where it is. A connection that is lost is made again. What `callback`
+        raises is logged, and the message given again where the bus is at-least-once; `on_gap` is awaited where messages may
+        have been lost.
         """
 
     @abstractmethod
@@ -142,8 +162,15 @@ class MessageAdapter(Adapter):
     ) -> AsyncGenerator[Message]:
         """The messages of a queue as they come, each counted as handled when the next is asked for.
 
-        It is subscribed when the first is asked for. Close it (`contextlib.aclosing`) when you have had enough.
+        It is subscribed when the first is asked for, and gets each message published from then on. It ends when the adapter is
+        cleaned up. Close it (`contextlib.aclosing`) when you have had enough.
         """
+
+    @abstractmethod
+    async def dead_letters(
+        self, queue: str, *, group: str | None = None, limit: int = 100, timeout: float | None = None
+    ) -> list[DeadLetter]:
+        """The messages of a queue that were put aside for a group (the default, where None), the oldest first."""
 
     @property
     @abstractmethod

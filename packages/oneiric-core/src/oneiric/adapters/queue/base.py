@@ -128,7 +128,8 @@ class QueueAdapter(Adapter):
     """A task queue.
 
     Each method raises NotInitialized before `init`, ConnectionFailed and DeadlineExceeded, whatever the broker does, and
-    Unsupported for what the queue can't do, before anything is sent. `timeout` is in seconds; None is the adapter's default.
+    Unsupported for what the queue can't do, before anything is sent: each option belongs to a capability, as does each method
+    but those of submitting, status and depth. `timeout` is in seconds; None is the adapter's default.
     """
 
     @abstractmethod
@@ -149,10 +150,14 @@ class QueueAdapter(Adapter):
     ) -> str:
         """Submit a task; returns its id once the broker has it.
 
-        `queue` is the adapter's default where None. `task_id` (letters, digits, `-` and `_`, up to 128) makes the submit
-        idempotent: a second one with it makes no second task. `delay` (seconds) or `eta` (aware) is when it may start, at the
-        earliest; `expires` when it may start at the latest. `priority` is 0 to 9, 9 the first. `max_retries` is how often the
-        queue runs it again where it fails. Raises InvalidTask for arguments that JSON can't hold, and options that can't be.
+        `queue` (letters, digits and `-_.:`, up to 128) is the adapter's default where None. `task_id` (letters, digits, `-`
+        and `_`, up to 128) makes the submit idempotent: a second one with it makes no second task and returns the id. `delay`
+        (seconds) or `eta` (aware) is when it may start, at the earliest, and at once where that has passed; `expires` (seconds
+        or aware) when at the latest: one that didn't start by then never does, and is `cancelled`, or `unknown` where the
+        queue forgets it. `priority` is 0 to 9, 9 the first. `max_retries` is how often the queue runs it again where it fails.
+        Raises InvalidTask for arguments that JSON can't hold, and options that can't be.
+
+        A task of a name that no worker knows fails, and so does one that returns what JSON can't hold.
         """
 
     @abstractmethod
@@ -164,7 +169,7 @@ class QueueAdapter(Adapter):
 
     @abstractmethod
     async def get_task_status(self, task_id: str, *, timeout: float | None = None) -> TaskStatus:
-        """What is known of a task now. Of one that was never seen, or has expired, the state is `unknown`."""
+        """What is known of a task now. Its state is `unknown` where it was never seen, or its record has expired."""
 
     @abstractmethod
     async def wait_for_result(self, task_id: str, *, timeout: float | None = None) -> Any:
@@ -176,11 +181,17 @@ class QueueAdapter(Adapter):
 
     @abstractmethod
     async def cancel_task(self, task_id: str, *, stop: bool = False, timeout: float | None = None) -> CancelOutcome:
-        """Keep a task from starting; with `stop`, end it where it runs. A second cancel of it says the same again."""
+        """Keep a task from starting; with `stop`, end it where it runs. A second cancel of it says the same again.
+
+        A task that was stopped ends as `cancelled`, and is not run again.
+        """
 
     @abstractmethod
     async def queue_depth(self, queue: str | None = None, *, timeout: float | None = None) -> int:
-        """How many tasks wait in a queue (the default, where None) for a worker; 0 where there is none of that name."""
+        """How many tasks wait in a queue (the default, where None) for a worker; 0 where there is none of that name.
+
+        Whether those that may only start later are counted is the engine's.
+        """
 
     @abstractmethod
     async def list_workers(self, *, timeout: float | None = None) -> list[WorkerInfo]:
