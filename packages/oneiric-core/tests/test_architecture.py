@@ -30,6 +30,7 @@ FLOORS = [
     "oneiric.adapters.queue",
     "oneiric.adapters.messaging",
     "oneiric.adapters.base",
+    "oneiric.adapters.payload",
     "oneiric.adapters.targets",
     "oneiric.validation",
     "oneiric.masking",
