@@ -27,6 +27,8 @@ _LONGEST = 120.0
 class KitSkip(pytest.skip.Exception):  # type: ignore[misc, name-defined]
     """A skip by the kit itself: the only kind that leaves an adapter conformant."""
 
+    __module__ = "builtins"  # as of pytest's own, so that the report shows the reason and not a path
+
 
 def skip(reason: str) -> NoReturn:
     """Skip a test of the kit, for the kit's own reasons: an undeclared capability, or a backend that has no network."""

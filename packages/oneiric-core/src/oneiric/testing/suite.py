@@ -12,13 +12,14 @@ class TestSqlite(DatabaseSuite):
 
 from __future__ import annotations
 
-from oneiric.testing.under_test import AdapterUnderTest
+from oneiric.testing.concurrency import ConcurrencyTests
+from oneiric.testing.lifecycle import LifecycleTests
 
 SUITE_LEVEL = 1
 """Which edition of the kit this is: it rises when a test is added that a right adapter may have failed until now."""
 
 
-class AdapterSuite(AdapterUnderTest):
+class AdapterSuite(LifecycleTests, ConcurrencyTests):
     """What holds for an adapter of any type; the suites of the types add their contracts.
 
     A subclass names its adapter and gives a config of a backend that is empty, anew for each test.
