@@ -7,8 +7,9 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from oneiric.testing import AdapterSuite, skip, xfail
+from oneiric.testing import skip
 from oneiric.testing.guard import Guarded, KitSkip, excuses, kit_tests
+from oneiric.testing.under_test import AdapterUnderTest, xfail
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -16,9 +17,10 @@ if TYPE_CHECKING:
 
 KIT = """
 import pytest
-from oneiric.testing import AdapterSuite, skip
+from oneiric.testing import skip
+from oneiric.testing.under_test import AdapterUnderTest
 
-class Kit(AdapterSuite):
+class Kit(AdapterUnderTest):
     __module__ = "oneiric.testing.of_a_test"
 
     async def test_passes(self):
@@ -48,7 +50,7 @@ class TestMine(Kit):
 """
 
 
-class Kit(AdapterSuite):
+class Kit(AdapterUnderTest):
     """A suite as the kit has them."""
 
     __module__ = "oneiric.testing.of_a_test"
