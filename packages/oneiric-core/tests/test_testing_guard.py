@@ -7,9 +7,9 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from oneiric.testing import skip
+from oneiric.testing import skip, xfail
 from oneiric.testing.guard import Guarded, KitSkip, excuses, kit_tests
-from oneiric.testing.under_test import AdapterUnderTest, xfail
+from oneiric.testing.under_test import AdapterUnderTest
 
 if TYPE_CHECKING:
     from collections.abc import Callable
