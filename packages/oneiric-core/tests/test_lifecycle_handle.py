@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import copy
 import inspect
+import pickle
 from contextlib import aclosing
 from typing import TYPE_CHECKING, Any
+from unittest import mock
 
 import pytest
 from oneiric import Adapter, AdapterManager, AdapterSettings, ConfigStore, Health, NotInitialized, OneiricError
@@ -355,3 +358,18 @@ async def test_a_cleanup_whose_error_must_be_replaced_keeps_no_other_from_its_ow
 def test_the_names_of_a_handles_own_are_no_adapters():
     public = [name for name in vars(Handle) if not name.startswith("_")]
     assert public == []
+
+
+async def test_it_can_be_patched_as_the_adapter_can(adapters: AdapterManager, rich: Any):
+    with mock.patch.object(rich, "fetch", mock.AsyncMock(return_value="patched")):
+        assert await rich.fetch() == "patched"
+    assert (await rich.fetch("a"))[1] == "a"
+    rich.extra = 1
+    del rich.extra
+    assert not hasattr(rich, "extra")
+
+
+@pytest.mark.parametrize("way", [copy.copy, copy.deepcopy, pickle.dumps])
+async def test_it_is_not_copied_and_says_so(rich: Any, way: Callable[[object], object]):
+    with pytest.raises(TypeError, match="can't be copied or pickled"):
+        way(rich)

@@ -7,36 +7,25 @@ calls that are under way. So an application may keep it, no call is lost to a sw
 from __future__ import annotations
 
 import inspect
-from functools import cache, wraps
-from typing import TYPE_CHECKING, Any, Protocol, cast
+from functools import cache, partialmethod, singledispatchmethod, wraps
+from typing import TYPE_CHECKING, Any, cast
 
 from oneiric.adapters.base import Adapter, Health
+from oneiric.lifecycle.spans import serving, spanned
 from oneiric.masking import without_secrets
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Generator
+    from collections.abc import Callable
+    from typing import NoReturn, SupportsIndex
 
-    from oneiric.errors import NotInitialized
     from oneiric.lifecycle.service import Service
+    from oneiric.lifecycle.spans import Owner
 
 _UNCOUNTED = frozenset(name for name in vars(Adapter) if not name.startswith("__"))
 """`init`, `health`, `cleanup`: the adapter's own life, which is the manager's business, is passed on as it is."""
 
 _set_class = object.__dict__["__class__"].__set__
 """Past the property that makes a handle look like its adapter."""
-
-
-class Owner(Protocol):
-    """Whose handle it is."""
-
-    service: Service | None
-    """The adapter that takes calls now, or None."""
-    latest: Service
-    """The last that did."""
-
-    def refusal(self) -> NotInitialized:
-        """The error for a call where none does."""
-        ...
 
 
 class Handle:
@@ -71,10 +60,16 @@ class Handle:
             return _uncounted(latest, value)
         if name.startswith("_") or name in _UNCOUNTED or not inspect.ismethod(value):
             return value
-        return _forwarder(name, value.__func__).__get__(self)  # of an adapter of another class than the first
+        return _forwarder(name, value.__func__).__get__(self)  # that of an instance, or of its class alone
 
     def __setattr__(self, name: str, value: Any) -> None:
         setattr(self._oneiric_owner.latest.adapter, name, value)
+
+    def __delattr__(self, name: str) -> None:
+        delattr(self._oneiric_owner.latest.adapter, name)
+
+    def __reduce_ex__(self, protocol: SupportsIndex) -> NoReturn:
+        raise TypeError("An adapter that an AdapterManager gave can't be copied or pickled.")
 
     def __repr__(self) -> str:
         latest = self._oneiric_owner.latest
@@ -99,11 +94,18 @@ def _handle_class(adapter_class: type[Adapter]) -> type[Handle]:
     # Written out once a class: to look each method up at each call would cost more than all the rest.
     forwarders = {
         name: _forwarder(name, value)
-        for name, value in inspect.getmembers_static(adapter_class, inspect.isfunction)
+        for name, value in inspect.getmembers_static(adapter_class, _is_method)
         if _is_public(name) and name not in _UNCOUNTED
     }
     namespace = {"__slots__": (), "_oneiric_adapter_class": adapter_class, **forwarders}
     return type(f"{adapter_class.__name__}Handle", (Handle,), namespace)
+
+
+def _is_method(value: object) -> bool:
+    """Whether a class has a method by it: a function, also one that is decorated, partial or compiled."""
+    if isinstance(value, partialmethod | singledispatchmethod):
+        return True
+    return callable(value) and hasattr(type(value), "__get__") and not isinstance(value, type | staticmethod)
 
 
 def _is_public(name: str) -> bool:
@@ -136,7 +138,8 @@ def _coroutine(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
             raise self._oneiric_owner.refusal()
         service.calls += 1
         try:
-            return await getattr(service.adapter, name)(*args, **kwargs)
+            result = await getattr(service.adapter, name)(*args, **kwargs)
+            return self if result is service.adapter else result
         except BaseException as error:
             service.hide_secrets(error)
             raise
@@ -149,113 +152,38 @@ def _coroutine(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
 def _call(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
     @wraps(function)
     def forward(self: Handle, /, *args: Any, **kwargs: Any) -> Any:
-        service = _serving(self._oneiric_owner)
-
-        def call(current: Service) -> Any:
+        def call(service: Service) -> Any:
+            service.calls += 1  # another thread may be at it
             try:
-                return getattr(current.adapter, name)(*args, **kwargs)
-            except Exception as error:
-                current.hide_secrets(error)
+                return getattr(service.adapter, name)(*args, **kwargs)
+            except BaseException as error:
+                service.hide_secrets(error)
                 raise
+            finally:
+                service.ended()
 
+        service = serving(self._oneiric_owner)
         result = call(service)
-        kind = type(result)
-        if hasattr(kind, "__aenter__") or hasattr(kind, "__anext__"):
-            return _Span(self._oneiric_owner, service, call, result)
-        return _counted(service, result) if inspect.iscoroutine(result) else result
+        if result is service.adapter:
+            return self
+        if inspect.iscoroutine(result):  # of a function that doesn't look like one: it is decorated
+            return _awaited(self._oneiric_owner, service, call, result)
+        return spanned(self._oneiric_owner, service, call, result)
 
     return forward
 
 
-async def _counted(service: Service, call: Coroutine[Any, Any, Any]) -> Any:
+async def _awaited(owner: Owner, made_by: Service, call: Callable[[Service], Any], result: Any) -> Any:
+    service = owner.service
+    if service is not made_by:
+        result.close()
+        service = serving(owner)
+        result = call(service)
     service.calls += 1
     try:
-        return await call
+        return await result
     except BaseException as error:
         service.hide_secrets(error)
         raise
     finally:
         service.ended()
-
-
-class _Span:
-    """A context manager or iterator of an adapter's (a transaction, a stream): one call, from its begin to its end.
-
-    It begins at `async with` or the first item, on the adapter that is in service then.
-    """
-
-    def __init__(self, owner: Owner, service: Service, call: Callable[[Service], Any], spanned: Any) -> None:
-        self._owner = owner
-        self._service = service
-        self._call = call
-        self._spanned = spanned
-        self._is_under_way = False
-
-    async def __aenter__(self) -> Any:
-        self._begin()
-        try:
-            return await self._spanned.__aenter__()
-        except BaseException as error:
-            self._end(error)
-            raise
-
-    async def __aexit__(self, *details: Any) -> Any:
-        raised: BaseException | None = details[1]
-        try:
-            return await self._spanned.__aexit__(*details)
-        except BaseException as error:
-            raised = error
-            raise
-        finally:
-            self._end(raised)
-
-    def __aiter__(self) -> _Span:
-        return self
-
-    async def __anext__(self) -> Any:
-        self._begin()
-        try:
-            return await self._spanned.__anext__()
-        except BaseException as error:  # after any error, as after its last item, an iterator is at its end
-            self._end(error)
-            raise
-
-    async def aclose(self) -> None:
-        """Close the iterator before its end."""
-        try:
-            await self._spanned.aclose()
-        except BaseException as error:
-            self._end(error)
-            raise
-        self._end()
-
-    def __await__(self) -> Generator[Any, Any, Any]:
-        return cast("Generator[Any, Any, Any]", self._spanned.__await__())
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._spanned, name)
-
-    def __del__(self) -> None:
-        self._end()
-
-    def _begin(self) -> None:
-        if self._is_under_way:
-            return
-        service = _serving(self._owner)
-        if service is not self._service:  # swapped since it was made
-            self._service, self._spanned = service, self._call(service)
-        service.calls += 1
-        self._is_under_way = True
-
-    def _end(self, error: BaseException | None = None) -> None:
-        if self._is_under_way:
-            self._is_under_way = False
-            self._service.ended()
-        if error is not None:
-            self._service.hide_secrets(error)
-
-
-def _serving(owner: Owner) -> Service:
-    if owner.service is None:
-        raise owner.refusal()
-    return owner.service

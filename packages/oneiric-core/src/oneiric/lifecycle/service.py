@@ -10,7 +10,7 @@ from oneiric.errors import OneiricError
 from oneiric.masking import hide_secrets, without_secrets
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Callable, Collection
 
     from oneiric.adapters.base import Adapter, Health
     from oneiric.config import Instance
@@ -27,14 +27,14 @@ class Service:
         self.secrets = secrets
         """What must not show in any error that comes out of it."""
         self.calls = 0
-        self._idle: asyncio.Event | None = None
+        self._idle: Callable[[], object] | None = None
         self._has_waited = False
 
     def ended(self) -> None:
-        """One call is over."""
+        """One call is over; in whatever thread."""
         self.calls -= 1
         if self._idle is not None and not self.calls:
-            self._idle.set()
+            self._idle()
 
     def hide_secrets(self, error: BaseException) -> None:
         """Take the adapter's secrets out of an error of its, and of everything that one was raised from.
@@ -48,15 +48,18 @@ class Service:
         return replace(health, detail=without_secrets(str(health.detail), self.secrets))
 
     async def drain(self, timeout: float) -> bool:
-        """Wait until no call is under way, `timeout` seconds at most and only once; returns whether there is none."""
+        """Wait until no call is under way, `timeout` seconds at most and only once; whether it has not been in vain."""
         if not self.calls or self._has_waited:
-            return not self.calls
-        self._idle = asyncio.Event()
+            return True
+        idle, loop = asyncio.Event(), asyncio.get_running_loop()
+        self._idle = lambda: loop.call_soon_threadsafe(idle.set)
         try:
             async with asyncio.timeout(timeout):
-                await self._idle.wait()
+                await idle.wait()
         except TimeoutError:
             self._has_waited = True
+        finally:
+            self._idle = None
         return not self.calls
 
 

@@ -1,0 +1,381 @@
+"""Whatever a method gives, and whenever it is used: it is on an adapter that serves, and counted as long as it goes on."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import gc
+import threading
+from contextlib import asynccontextmanager, contextmanager
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from oneiric import Adapter, AdapterManager, AdapterSettings, ConfigStore, Limits
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Generator, Iterator
+
+    from oneiric import Catalog
+
+    Virtually = Callable[[Coroutine[Any, Any, None]], None]
+    Until = Callable[[Callable[[], object]], Awaitable[None]]
+
+
+class Settings(AdapterSettings):
+    number: int = 1
+
+
+def plainly(method: Callable[..., Any]) -> Callable[..., Any]:
+    """A decorator as people write them: what it gives is no coroutine function."""
+
+    @functools.wraps(method)
+    def wrapper(*args: Any, **kwargs: Any) -> Any:
+        return method(*args, **kwargs)
+
+    return wrapper
+
+
+class Request:
+    """Can be awaited, and entered, as those of HTTP clients can."""
+
+    def __init__(self, store: Store) -> None:
+        self.store = store
+
+    def __await__(self) -> Generator[Any, Any, int]:
+        return self.store.read().__await__()
+
+    async def __aenter__(self) -> int:
+        return await self.store.read()
+
+    async def __aexit__(self, *details: object) -> None:
+        await self.store.read()
+
+
+class Cursor(Request):
+    """Is not an iterator, but has one, as those of database drivers do."""
+
+    async def __aiter__(self) -> AsyncIterator[int]:
+        for _ in range(3):
+            yield await self.store.read()
+
+    def __len__(self) -> int:
+        return 3
+
+
+class Subscription:
+    """An iterator with a class, which outlives the cancellation of one step."""
+
+    def __init__(self, store: Store) -> None:
+        self.store = store
+        self.wait = 60.0
+
+    def __aiter__(self) -> Subscription:
+        return self
+
+    async def __anext__(self) -> int:
+        return await self.store.read(self.wait)
+
+
+class Store(Adapter):
+    """Answers with its number, and is loud where it is used before its init or after its cleanup."""
+
+    settings_class = Settings
+    settings: Settings
+    is_open = False
+
+    async def init(self) -> None:
+        self.is_open = True
+
+    async def health(self) -> bool:
+        return True
+
+    async def cleanup(self) -> None:
+        self.is_open = False
+
+    def number(self) -> int:
+        assert self.is_open, "lost"
+        return self.settings.number
+
+    async def read(self, seconds: float = 0.5) -> int:
+        self.number()
+        await asyncio.sleep(seconds)
+        return self.number()
+
+    decorated = plainly(read)
+    partial = functools.partialmethod(read, 0.6)
+
+    def task(self) -> asyncio.Task[int]:
+        return asyncio.ensure_future(self.read())
+
+    def request(self) -> Request:
+        return Request(self)
+
+    def cursor(self) -> Cursor:
+        return Cursor(self)
+
+    def subscribe(self) -> Subscription:
+        return Subscription(self)
+
+    async def stream(self) -> AsyncIterator[int]:
+        for _ in range(3):
+            yield await self.read()
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[Store]:
+        self.number()
+        yield self
+        self.number()
+
+    @contextmanager
+    def lock(self) -> Iterator[int]:
+        yield self.number()
+        self.number()
+
+    def limiter(self) -> Limiter:
+        return Limiter(self)
+
+    def itself(self) -> Store:
+        return self
+
+    async def itself_later(self) -> Store:
+        return self
+
+    def in_a_thread(self, is_in: threading.Event, go_on: threading.Event) -> int:
+        self.number()
+        is_in.set()
+        go_on.wait(10)
+        return self.number()
+
+
+class Limiter:
+    """Is entered by many tasks at a time, and again."""
+
+    def __init__(self, store: Store) -> None:
+        self.store = store
+
+    async def __aenter__(self) -> int:
+        return self.store.number()
+
+    async def __aexit__(self, *details: object) -> None:
+        self.store.number()
+
+
+@pytest.fixture
+def make(catalog_of: Callable[..., Catalog]) -> Callable[[], AdapterManager]:
+    config = ConfigStore.load(overrides={"store": {}}, environ={})
+    return lambda: AdapterManager(config, catalog_of(store=Store), limits=Limits(drain_timeout=5))
+
+
+def calls(adapters: AdapterManager) -> int:
+    service = adapters._instances["store"].service
+    assert service is not None
+    return service.calls
+
+
+@pytest.mark.parametrize("way", ["read", "decorated", "partial", "request", "cursor"])
+def test_what_is_made_before_a_swap_and_awaited_after_it_is_on_the_new_adapter(
+    way: str, make: Callable[[], AdapterManager], virtually: Virtually
+):
+    async def main() -> None:
+        async with make() as adapters:
+            made = getattr(await adapters.get("store"), way)()
+            await adapters.swap("store", {"number": 2})
+            assert await made == 2
+
+    virtually(main())
+
+
+@pytest.mark.parametrize("way", ["read", "decorated", "partial", "request", "cursor", "task"])
+def test_what_is_awaited_is_counted_to_its_end(way: str, make: Callable[[], AdapterManager], virtually: Virtually):
+    async def main() -> None:
+        async with make() as adapters:
+            store: Any = await adapters.get("store")
+
+            async def use() -> int:
+                return int(await getattr(store, way)())
+
+            task = asyncio.create_task(use())
+            await asyncio.sleep(0.1)
+            assert calls(adapters) == 1
+            await adapters.swap("store", {"number": 2})
+            assert await task == 1
+            assert calls(adapters) == 0
+
+    virtually(main())
+
+
+async def _entered(store: Any, way: str) -> None:
+    if way == "lock":
+        with store.lock():
+            await asyncio.sleep(0.5)
+        return
+    async with getattr(store, way)():
+        await asyncio.sleep(0.5)
+
+
+async def _iterated(store: Any, way: str) -> None:
+    assert [number async for number in getattr(store, way)()] == [1, 1, 1]
+
+
+@pytest.mark.parametrize(
+    ("use", "way"),
+    [
+        (_entered, "transaction"),
+        (_entered, "request"),
+        (_entered, "lock"),
+        (_entered, "limiter"),
+        (_iterated, "stream"),
+        (_iterated, "cursor"),
+    ],
+)
+def test_what_is_entered_or_iterated_is_counted_to_its_end(
+    use: Any, way: str, make: Callable[[], AdapterManager], virtually: Virtually
+):
+    async def main() -> None:
+        async with make() as adapters:
+            task = asyncio.create_task(use(await adapters.get("store"), way))
+            await asyncio.sleep(0.1)
+            assert calls(adapters) >= 1
+            await adapters.swap("store", {"number": 2})
+            await task
+            assert calls(adapters) == 0
+
+    virtually(main())
+
+
+def test_an_iterator_that_is_at_its_end_stays_there(make: Callable[[], AdapterManager], virtually: Virtually):
+    async def main() -> None:
+        async with make() as adapters:
+            stream = (await adapters.get("store", Store)).stream()
+            assert [number async for number in stream] == [1, 1, 1]
+            await adapters.swap("store", {"number": 2})
+            assert [number async for number in stream] == []
+            assert calls(adapters) == 0
+
+    virtually(main())
+
+
+def test_a_stream_that_has_begun_stays_on_its_adapter(make: Callable[[], AdapterManager], virtually: Virtually):
+    async def main() -> None:
+        async with make() as adapters:
+            stream = (await adapters.get("store", Store)).stream()
+            first = await anext(stream)
+            swap = asyncio.create_task(adapters.swap("store", {"number": 2}))
+            assert [first, *[number async for number in stream]] == [1, 1, 1]
+            await swap
+
+    virtually(main())
+
+
+def test_generators_are_counted_however_they_are_driven(make: Callable[[], AdapterManager], virtually: Virtually):
+    async def main() -> None:
+        async with make() as adapters:
+            store: Any = await adapters.get("store")
+            stream = store.stream()
+            assert await stream.asend(None) == 1
+            assert calls(adapters) == 1
+            with pytest.raises(KeyError):
+                await stream.athrow(KeyError("mine"))
+            assert calls(adapters) == 0
+
+    virtually(main())
+
+
+def test_of_two_tasks_at_one_iterator_the_error_of_one_ends_the_call_of_none(
+    make: Callable[[], AdapterManager], virtually: Virtually
+):
+    async def main() -> None:
+        async with make() as adapters:
+            stream = (await adapters.get("store", Store)).stream()
+            first, second = (asyncio.create_task(anext(stream)) for _ in range(2))  # type: ignore[arg-type]
+            with pytest.raises(RuntimeError, match="already running"):
+                await second
+            assert calls(adapters) == 1
+            await adapters.swap("store", {"number": 2})
+            assert await first == 1
+
+    virtually(main())
+
+
+def test_a_subscription_goes_on_after_a_wait_that_timed_out(make: Callable[[], AdapterManager], virtually: Virtually):
+    async def main() -> None:
+        async with make() as adapters:
+            store: Any = await adapters.get("store")
+            subscription = store.subscribe()
+            with pytest.raises(TimeoutError):
+                await asyncio.wait_for(anext(subscription), 1)
+            assert calls(adapters) == 1
+            subscription._spanned.wait = 0
+            assert await anext(subscription) == 1
+            del subscription
+            gc.collect()
+            assert calls(adapters) == 0
+
+    virtually(main())
+
+
+def test_many_tasks_in_one_context_manager_are_each_counted(make: Callable[[], AdapterManager], virtually: Virtually):
+    async def main() -> None:
+        async with make() as adapters:
+            limiter = (await adapters.get("store", Store)).limiter()
+
+            async def hold(seconds: float) -> int:
+                async with limiter as number:
+                    await asyncio.sleep(seconds)
+                    return number
+
+            tasks = [asyncio.create_task(hold(seconds)) for seconds in (0.1, 2)]
+            await asyncio.sleep(0.5)
+            assert calls(adapters) == 1
+            await adapters.swap("store", {"number": 2})
+            assert await asyncio.gather(*tasks) == [1, 1]
+            assert await hold(0) == 2
+            assert calls(adapters) == 0
+
+    virtually(main())
+
+
+async def test_a_span_looks_like_what_it_spans(make: Callable[[], AdapterManager]):
+    async with make() as adapters:
+        cursor = (await adapters.get("store", Store)).cursor()
+        assert isinstance(cursor, Cursor)
+        assert len(cursor) == 3
+        assert type(cursor.store) is Store
+
+
+async def test_a_method_that_gives_its_adapter_gives_the_handle(make: Callable[[], AdapterManager]):
+    async with make() as adapters:
+        store = await adapters.get("store", Store)
+        assert store.itself() is store
+        assert await store.itself_later() is store
+
+
+async def test_a_call_in_another_thread_is_waited_for(make: Callable[[], AdapterManager], until: Until):
+    async with make() as adapters:
+        store = await adapters.get("store", Store)
+        is_in, go_on = threading.Event(), threading.Event()
+        call = asyncio.create_task(asyncio.to_thread(store.in_a_thread, is_in, go_on))
+        await until(is_in.is_set)
+        swap = asyncio.create_task(adapters.swap("store", {"number": 2}))
+        await until(lambda: store.settings.number == 2)
+        go_on.set()
+        async with asyncio.timeout(3):  # less than what the swap would wait for a call that it doesn't see end
+            assert await call == 1
+            await swap
+
+
+def test_a_drain_in_vain_is_told_once(
+    make: Callable[[], AdapterManager], virtually: Virtually, caplog: pytest.LogCaptureFixture
+):
+    async def main() -> None:
+        async with make() as adapters:
+            store = await adapters.get("store", Store)
+            for end in (lambda: adapters.swap("store", {"number": 2}), adapters.cleanup):
+                call = asyncio.create_task(store.read(100))
+                await asyncio.sleep(0)
+                await end()
+                call.cancel()
+                await asyncio.wait({call})
+
+    virtually(main())
+    assert caplog.messages == ["store: 1 calls did not end within 5 s."] * 2
