@@ -7,6 +7,8 @@ import hashlib
 import hmac
 import json
 import time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -202,6 +204,26 @@ def test_keys_come_over_https_or_from_this_machine(url: str):
         SignedTokens(JwtOptions(ISSUER, AUDIENCE, jwks=url))
     SignedTokens(JwtOptions(ISSUER, AUDIENCE, jwks="https://issuer.example/keys"))
     SignedTokens(JwtOptions(ISSUER, AUDIENCE, jwks="http://127.0.0.1:9/keys"))
+
+
+async def test_a_key_of_the_issuer_s_set_by_its_id():
+    keys = [import_key(public(key), "RSA").as_dict() | {"kid": name} for name, key in (("a", OTHER_RSA), ("b", RSA))]
+
+    class Keys(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(json.dumps({"keys": keys}).encode())
+
+        def log_message(self, format: str, *args: object) -> None: ...
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Keys) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        verifier = SignedTokens(JwtOptions(ISSUER, AUDIENCE, jwks=f"http://127.0.0.1:{server.server_port}/keys"))
+        for key, name, is_known in ((RSA, "b", True), (OTHER_RSA, "a", True), (RSA, "a", False), (RSA, "c", False)):
+            token = jwt.encode({"alg": "RS256", "kid": name}, claims(), import_key(private(key), "RSA"))
+            assert bool(await verifier.verify_token(token)) is is_known
+        server.shutdown()
 
 
 async def test_a_key_set_that_can_not_be_had_lets_nobody_in():

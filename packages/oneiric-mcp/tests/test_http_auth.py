@@ -11,6 +11,7 @@ import httpx2
 import pytest
 from fastmcp import Client
 from fastmcp.client.transports import StreamableHttpTransport
+from fastmcp.server.auth.providers.jwt import RSAKeyPair
 from oneiric_mcp.auth.scopes import Scope
 from oneiric_mcp.auth.token_file import TokenFile
 
@@ -192,6 +193,30 @@ async def test_no_other_spelling_calls_a_hidden_tool(start: Starter, tokens: Tok
         answer = await client.call_tool("set_adapter_config", arguments, raise_on_error=False, version="1.0")
         assert answer.is_error
     assert (living.work / "oneiric.yaml").read_text() == before
+
+
+async def test_a_jwt_is_let_in_by_its_scopes(start: Starter, living: Site):
+    pair = RSAKeyPair.generate()
+    (living.work / "key.pem").write_text(pair.public_key)
+
+    def jwt(*scopes: str, **changes: Any) -> str:
+        return pair.create_token(**{"subject": "ada", "issuer": "i", "audience": "a", "scopes": list(scopes)} | changes)
+
+    options = ("--jwt-key", "key.pem", "--jwt-issuer", "i", "--jwt-audience", "a", "--allow-writes")
+    async with start("--http", "--port", "0", *options) as server, httpx2.AsyncClient(timeout=30) as http:
+
+        async def status(token: str) -> tuple[int, str]:
+            answer = await http.post(server.url, json=INITIALIZE, headers=HEADERS | bearer(token))
+            return answer.status_code, answer.headers.get("WWW-Authenticate", "")
+
+        assert (await status(jwt("adapters:read")))[0] == 200
+        for scopes in ((), ("adapters:write", "adapters:run"), ("adapters", "*", "adapters:readx")):
+            code, challenge = await status(jwt(*scopes))
+            assert (code, "insufficient_scope" in challenge) == (403, True)
+        assert (await status(jwt("adapters:read", expires_in_seconds=-5)))[0] == 401
+        assert (await status(jwt("adapters:read", audience="b")))[0] == 401
+        async with client_of(server, jwt("adapters:read", "adapters:write")) as client:
+            assert {tool.name for tool in await client.list_tools()} == READ_TOOLS | WRITE_TOOLS
 
 
 async def test_no_token_is_in_any_output(start: Starter, tokens: Tokens):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from contextlib import asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 import httpx2
@@ -16,7 +16,7 @@ from mcp.client.subscriptions import listen
 from oneiric_mcp import Installation, build_server
 from oneiric_mcp.auth.scopes import Scope
 from oneiric_mcp.auth.token_file import TokenFile
-from oneiric_mcp.subscriptions import MAX_URIS, Subscriber
+from oneiric_mcp.subscriptions import MAX_STREAMS, MAX_URIS, Subscriber
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -117,7 +117,10 @@ async def test_a_file_that_says_the_same_in_other_lines_is_no_change(living: Sit
         assert notices.uris == ["adapters://shelf"]
 
 
-async def test_a_config_that_is_set_is_told_at_once(living: Site, until: Callable[..., Any]):
+async def test_a_config_that_is_set_is_told_at_once(
+    living: Site, until: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr("oneiric_mcp.subscriptions.PERIOD", 3600.0)
     notices = Notices()
     server = build_server(Installation(), allow_writes=True)
     async with Client(server, mode="legacy", message_handler=notices) as client:
@@ -162,6 +165,17 @@ async def test_a_stream_that_names_too_many_is_refused(living: Site):
         with pytest.raises(MCPError, match="1000"):
             async with listen(client.session, resource_subscriptions=["adapters://shelf"] * (MAX_URIS + 1)):
                 pass
+
+
+async def test_more_streams_than_there_may_be_are_refused_until_one_ends(living: Site):
+    async with Client(build_server(Installation())) as client, AsyncExitStack() as streams:
+        for _ in range(MAX_STREAMS - 1):
+            await streams.enter_async_context(listen(client.session, resource_subscriptions=["adapters://"]))
+        async with listen(client.session, resource_subscriptions=["adapters://"]):
+            with pytest.raises(MCPError, match="limit"):
+                async with listen(client.session, resource_subscriptions=["adapters://"]):
+                    pass
+        await client.call_tool("list_adapters")
 
 
 async def test_nobody_who_has_gone_is_remembered_and_nobody_looks_at_the_file_then(
