@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from oneiric import AdapterSettings, AdapterSpec, AdapterUnavailable, InvalidSpec
+from pydantic import ImportString, create_model
 
 if TYPE_CHECKING:
     from conftest import Site
@@ -115,3 +116,24 @@ def test_ctrl_c_while_an_adapter_is_imported_is_no_error_of_the_adapter(site: Si
     site.write({"slow_adapter.py": "raise KeyboardInterrupt"})
     with pytest.raises(KeyboardInterrupt):
         spec(adapter="slow_adapter:Nova").load()
+
+
+class Deeper(AdapterSettings):
+    codecs: dict[str, list[ImportString[Any] | None]] = {}
+
+
+@pytest.mark.parametrize(
+    "annotation", [ImportString, ImportString[Any] | None, list[ImportString], Deeper, list[Deeper]]
+)
+def test_settings_that_would_import_what_a_config_names_are_refused(annotation: Any):
+    settings = create_model("Importing", __base__=AdapterSettings, codec=(annotation, ...))
+    with pytest.raises(InvalidSpec, match="a config could name code to import"):
+        AdapterSpec("nova", type="database", summary="A.", adapter="a:B", settings=settings)
+
+
+def test_settings_may_hold_themselves():
+    AdapterSpec("nova", type="database", summary="A.", adapter="a:B", settings=Recursive)
+
+
+class Recursive(AdapterSettings):
+    inner: Recursive | None = None

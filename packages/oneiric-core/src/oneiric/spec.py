@@ -7,7 +7,9 @@ import re
 from collections.abc import Collection, Mapping
 from dataclasses import KW_ONLY, dataclass, field
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
+
+from pydantic import BaseModel, ImportString
 
 from oneiric.adapters.base import Adapter, AdapterSettings
 from oneiric.errors import AdapterUnavailable, InvalidSpec
@@ -61,6 +63,7 @@ class AdapterSpec:
             "summary is not a sentence": _matches(_SENTENCE, self.summary),
             "adapter is not `module:Class`": _matches(_CLASS_PATH, self.adapter),
             "settings is not a subclass of AdapterSettings": _is_settings_class(self.settings),
+            "settings has an ImportString, by which a config could name code to import": not _imports(self.settings),
             "capabilities is not a set of strings": _all_strings(self.capabilities),
             "docs_url is not a URL": self.docs_url is None or _matches(_URL, self.docs_url),
             "example is not a mapping of JSON values": _is_json_object(self.example),
@@ -95,6 +98,17 @@ def _matches(pattern: re.Pattern[str], value: object) -> bool:
 
 def _is_settings_class(value: object) -> bool:
     return isinstance(value, type) and issubclass(value, AdapterSettings)
+
+
+def _imports(annotation: object, seen: frozenset[object] = frozenset()) -> bool:
+    """Whether a value of this annotation is imported when it is validated: a config may come over the wire."""
+    if annotation is ImportString or type(annotation) is ImportString:
+        return True
+    inner: list[object] = [*get_args(annotation)]
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel) and annotation not in seen:
+        seen |= {annotation}
+        inner += [part for field in annotation.model_fields.values() for part in (field.annotation, *field.metadata)]
+    return any(_imports(part, seen) for part in inner)
 
 
 def _all_strings(values: object) -> bool:
