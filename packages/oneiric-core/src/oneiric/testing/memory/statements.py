@@ -93,7 +93,7 @@ def insertion(table: object, columns: Sequence[str]) -> str:
         raise QueryError("The table is `table` or `schema.table`, and the columns are a list of names, at least one.")
     marks = ", ".join(f"${number}" for number in range(1, len(columns) + 1))
     names = ", ".join(map(_quoted, columns))
-    return f"INSERT INTO {'.'.join(map(_quoted, parts))} ({names}) VALUES ({marks})"  # noqa: S608 - quoted
+    return f"INSERT INTO {'.'.join(map(_quoted, parts))} ({names}) VALUES ({marks})"
 
 
 def listed(rows: Iterable[Sequence[Any]], label: str | None) -> list[tuple[Any, ...]]:

@@ -1,0 +1,5 @@
+"""The suite of the database contract."""
+
+from oneiric.testing.database.suite import DatabaseSuite
+
+__all__ = ["DatabaseSuite"]
