@@ -75,8 +75,12 @@ class Hostile:
         raise asyncio.CancelledError
 
     @hookimpl
+    def oneiric_adapter_cleaning_up(self) -> None:
+        raise asyncio.CancelledError
+
+    @hookimpl
     async def oneiric_adapter_cleaned_up(self) -> None:
-        raise ValueError("hunter2")
+        raise SystemExit("hunter2")
 
 
 def manager(monkeypatch: pytest.MonkeyPatch, *plugins: object, fails: str = "") -> AdapterManager:
@@ -131,7 +135,7 @@ async def test_an_observer_can_not_break_what_it_watches(
         "cleaned_up",
     ]
     warnings = [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING]
-    assert len(warnings) == 8
+    assert len(warnings) == 10
     assert "hunter2" not in caplog.text
     assert len(asyncio.all_tasks()) == 1
 

@@ -46,18 +46,21 @@ async def within(seconds: float, call: Coroutine[Any, Any, T]) -> T:
 
 
 async def to_its_end(call: Coroutine[Any, Any, T]) -> T:
-    """What `call`, which has a deadline of its own, returns; where we are cancelled, we end when it does, and not before."""
-    task = asyncio.ensure_future(call)
+    """What `call`, which has a deadline of its own, gives; where we are cancelled, we end when it does, and not before."""
+    raised: list[BaseException] = []
+    task = asyncio.ensure_future(_caught(call, raised))
     cancelled: asyncio.CancelledError | None = None
     while not task.done():
         try:
             await asyncio.wait({task})
         except asyncio.CancelledError as error:
             cancelled = error
+    if raised:
+        raise raised.pop()
     result = task.result()
     if cancelled is not None:
         raise cancelled
-    return result
+    return cast("T", result)
 
 
 async def _caught(call: Coroutine[Any, Any, T], raised: list[BaseException]) -> T | None:

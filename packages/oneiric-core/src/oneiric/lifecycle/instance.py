@@ -72,6 +72,7 @@ class ManagedInstance:
         """The one that takes no more calls and is to be cleaned up."""
         self._damper = Damper()
         self._lock = asyncio.Lock()
+        self._loop: asyncio.AbstractEventLoop | None = None
 
     @property
     def is_busy(self) -> bool:
@@ -100,8 +101,9 @@ class ManagedInstance:
     async def start(self, config: Instance, variables: Mapping[str, str]) -> Adapter:
         """Initialise it, unless it is; returns its handle. Those who wait for one attempt share its outcome."""
         earlier = self.error
-        async with self._lock:
+        async with self._alone():
             if self.service is None:
+                self._refuse_where_closing()
                 await self._retire()  # where a `drain` was cancelled
                 if self.error is not None and self.error is not earlier:  # of the attempt that this call has waited for
                     raise self.error.with_traceback(None)
@@ -110,23 +112,34 @@ class ManagedInstance:
 
     async def stop(self) -> None:
         """Take no more calls, let those that are under way end, clean up; nothing where it is not running."""
-        async with self._lock:
-            await self._withdraw()
-            await self._retire()
+        async with self._alone():
+            try:
+                await self._withdraw()
+            finally:
+                await self._retire()
 
     async def drain(self) -> None:
         """The first half of `stop`: take no more calls, and wait for those that are under way."""
-        async with self._lock:
+        async with self._alone():
             await self._withdraw()
             if self._leaving is not None:
                 await self._drained(self._leaving)
+
+    def wait_no_more(self) -> None:
+        """Let a stop that is to come not wait for calls."""
+        for service in filter(None, (self.service, self._leaving)):
+            service.wait_no_more()
 
     async def check(self) -> Health:
         """Ask the adapter for its health; the state follows after several answers in a row. Raises nothing."""
         service = self.service
         if service is None:
             return Health(ok=False, detail=f"It is {self.state}.")
-        health = await self._ask(service)
+        service.calls += 1
+        try:
+            health = await self._ask(service)
+        finally:
+            service.ended()
         if service is self.service:
             limits = self._limits
             is_healthy = self._damper.note(
@@ -142,7 +155,8 @@ class ManagedInstance:
         On any failure or cancellation before the switch the new adapter is cleaned up and the old one has never stopped
         serving. One that isn't running is started.
         """
-        async with self._lock:
+        async with self._alone():
+            self._refuse_where_closing()
             await self._retire()
             if self.service is None:
                 await self._start(config, variables)
@@ -166,6 +180,18 @@ class ManagedInstance:
                     await self._drained(old)
                 finally:
                     await self._clean(old)
+
+    def _alone(self) -> asyncio.Lock:
+        """The lock, of the event loop that runs now: a manager may be used in one after the other."""
+        loop = asyncio.get_running_loop()
+        if self._loop is not loop and (self._loop is None or self._loop.is_closed() or not self._lock.locked()):
+            self._loop, self._lock = loop, asyncio.Lock()
+        return self._lock
+
+    def _refuse_where_closing(self) -> None:
+        """For who has waited while the manager began to be left."""
+        if self.is_closing:
+            raise self.refusal()
 
     def _check_type(self, old: Instance, new: Instance) -> None:
         before, after = (spec_of(config, self._catalog).type for config in (old, new))
@@ -315,7 +341,7 @@ class ManagedInstance:
             return
         try:
             self._on_state(self.name, state)
-        except Exception as error:  # noqa: BLE001 - who watches must not break what is watched
+        except (Exception, SystemExit, asyncio.CancelledError) as error:  # noqa: BLE001 - who watches breaks nothing
             _log.warning("on_state raised %s.", type(error).__name__)
 
     async def _tell(self, event: str, config: Instance, **facts: Any) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 
 @dataclass(slots=True, kw_only=True)
@@ -25,3 +25,16 @@ class Limits:
     """How many health checks in a row must fail before a ready instance counts as unhealthy, so that one blip doesn't."""
     healthy_after: int = 2
     """How many must succeed in a row before it counts as ready again."""
+
+    def __post_init__(self) -> None:
+        least = {"init_attempts": 1, "unhealthy_after": 1, "healthy_after": 1}
+        for limit in fields(self):
+            value = getattr(self, limit.name)
+            if value is None and limit.name == "health_interval":
+                continue
+            if isinstance(value, bool) or not isinstance(value, int | float) or not value >= least.get(limit.name, 0):
+                raise ValueError(
+                    f"{limit.name} is {value!r}. Make it a number that is at least {least.get(limit.name, 0)}."
+                )
+        if self.health_interval == 0:
+            raise ValueError("health_interval is 0. Make it None for no health checks in the background.")

@@ -10,6 +10,7 @@ from oneiric.adapters.base import Adapter, Health
 from oneiric.config import ConfigStore, Instance
 from oneiric.discovery import Catalog, discover
 from oneiric.errors import ConfigError, OneiricError, ShuttingDown
+from oneiric.lifecycle.deadline import to_its_end
 from oneiric.lifecycle.instance import ManagedInstance
 from oneiric.lifecycle.limits import Limits
 from oneiric.lifecycle.signals import until_signalled
@@ -74,7 +75,7 @@ class AdapterManager:
 
     async def __aenter__(self) -> Self:
         self._set_closed(False)
-        if self.limits.health_interval is not None:
+        if self.limits.health_interval is not None and self._watching is None:
             self._watching = asyncio.create_task(self._watch(self.limits.health_interval))
         return self
 
@@ -146,8 +147,12 @@ class AdapterManager:
         new = Instance(name, str(adapter), values)
         if self._is_closed:
             raise self._closed(name)
-        await self._managed(name).swap(new, self._config.variables)
-        self._swapped[name] = new
+        instance = self._managed(name)
+        try:
+            await instance.swap(new, self._config.variables)
+        finally:
+            if instance.service is not None and instance.service.config is new:  # also where cancelled after the switch
+                self._swapped[name] = new
 
     async def cleanup(self, name: str | None = None) -> None:
         """Clean one instance up, or all: the last initialised first, each within its deadline; one that fails stops no other.
@@ -164,17 +169,32 @@ class AdapterManager:
             return
         running = [instance for instance in self._instances.values() if instance.service and not instance.is_busy]
         await asyncio.gather(*(instance.drain() for instance in running))
-        while waiting := [each for each in self._instances.values() if each.has_adapters or each.is_busy]:
-            await max(waiting, key=lambda each: each.started_at if each.has_adapters else -1.0).stop()
+        # Each once: what others start meanwhile is theirs.
+        at_work = [instance for instance in self._instances.values() if instance.has_adapters or instance.is_busy]
+        at_work.sort(key=lambda each: each.started_at if each.has_adapters else -1.0, reverse=True)
+        exits: list[BaseException] = []
+        for instance in at_work:
+            try:
+                await instance.stop()
+            except (KeyboardInterrupt, SystemExit) as error:  # what the others' cleanup does not wait for
+                exits.append(error)
+        if exits:
+            raise exits[0]
 
     async def close(self) -> None:
-        """End the background checks and clean all up; then `get` raises ShuttingDown. Leaving `async with` does this."""
+        """End the background checks and clean all up; then `get` raises ShuttingDown. Leaving `async with` does this.
+
+        Where it is cancelled, it waits for no more calls, but cleans all up before it ends: nobody would do it later.
+        """
         self._set_closed(True)
-        if self._watching is not None:
-            self._watching.cancel()
-            await asyncio.gather(self._watching, return_exceptions=True)
-            self._watching = None
-        await self.cleanup()
+        try:
+            await to_its_end(self._unwatch())
+            await self.cleanup()
+        except asyncio.CancelledError:
+            for instance in self._instances.values():
+                instance.wait_no_more()
+            await to_its_end(self.cleanup())
+            raise
 
     def until_signalled(self) -> AbstractAsyncContextManager[None]:
         """`async with adapters.until_signalled():` ends its block at SIGTERM or SIGINT, when all is drained and cleaned up.
@@ -212,6 +232,12 @@ class AdapterManager:
     def _closed(self, name: str) -> ShuttingDown:
         hint = "Use it inside `async with`, or make another AdapterManager."
         return ShuttingDown(f"`{name}` is asked for after its AdapterManager was left.", adapter=name, hint=hint)
+
+    async def _unwatch(self) -> None:
+        watching, self._watching = self._watching, None
+        if watching is not None:
+            watching.cancel()
+            await asyncio.wait({watching})
 
     async def _watch(self, interval: float) -> None:
         while True:

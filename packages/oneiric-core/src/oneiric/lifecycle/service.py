@@ -45,7 +45,11 @@ class Service:
 
     def shown(self, health: Health) -> Health:
         """The answer of the adapter's health check, without the adapter's secrets."""
-        return replace(health, detail=without_secrets(str(health.detail), self.secrets))
+        return replace(health, ok=bool(health.ok), detail=without_secrets(str(health.detail or ""), self.secrets))
+
+    def wait_no_more(self) -> None:
+        """Let no drain wait from now on."""
+        self._has_waited = True
 
     async def drain(self, timeout: float) -> bool:
         """Wait until no call is under way, `timeout` seconds at most and only once; whether it has not been in vain."""
