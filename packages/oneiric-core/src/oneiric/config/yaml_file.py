@@ -110,9 +110,9 @@ def _read(text: str, what: Path | str) -> tuple[Node | None, Any]:
             return node, _loader().load(text)
     except Exception as error:  # noqa: BLE001 - the parser raises whatever its parts raise
         line, sentence = described(error, text)
-        where = f"{what} line {line}" if line else f"{what}"
-        # From None: the parser's own message may quote a value, and a traceback would show it.
-        raise ConfigError(f"{where} is not valid YAML: {sentence}") from None
+    where = f"{what} line {line}" if line else f"{what}"
+    # Out here, so that it doesn't lead to the parser's own error, whose message may quote a value.
+    raise ConfigError(f"{where} is not valid YAML: {sentence}")
 
 
 def _loader() -> YAML:

@@ -53,7 +53,7 @@ class Handle:
         latest = self._oneiric_owner.latest
         try:
             value = getattr(latest.adapter, name)
-        except Exception as error:
+        except BaseException as error:
             latest.hide_secrets(error)
             raise
         if name in _UNCOUNTED and inspect.iscoroutinefunction(value):
