@@ -1,0 +1,1 @@
+"""An adapter that repeats its secrets wherever anybody could."""

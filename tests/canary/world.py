@@ -1,0 +1,203 @@
+"""A folder as an application has it: a config, variables and files, with a canary wherever a secret may stand."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from oneiric.config import problems_of
+
+from .canaries import Canaries
+from .planting import Planter, misspelled, mistyped, unescaped
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from oneiric import AdapterSpec
+
+SITE = Path(__file__).parent / "site"
+
+FAILURES = {
+    "init": (
+        *(
+            "plain",
+            "arguments",
+            "attributes",
+            "notes",
+            "caused",
+            "during",
+            "hidden",
+            "group",
+            "named_group",
+            "stubborn",
+        ),
+        *("stubborn_cause", "group_cause", "circle", "inside", "key", "encoding", "decoding", "importing", "syntax"),
+        *("reply", "short_reply", "ours", "refused", "config"),
+    ),
+    "making": ("plain", "stubborn", "group", "config"),
+    "health": ("unhealthy", "plain", "stubborn", "group", "ours"),
+    "cleanup": ("plain", "stubborn", "group_cause", "ours"),
+    "validation": ("quotes", "whole", "raises"),
+}
+"""Where the leaky adapter fails, and how."""
+
+
+@dataclass
+class World:
+    """The folder, and what a process needs to live in it."""
+
+    folder: Path
+    canaries: Canaries = field(default_factory=Canaries)
+    instances: dict[str, dict[str, Any]] = field(default_factory=dict)
+    """As in the YAML file."""
+    overrides: dict[str, dict[str, Any]] = field(default_factory=dict)
+    """As an application gives them in code."""
+    variables: dict[str, str] = field(default_factory=dict)
+    dotenv: dict[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for name in ("work", "home", "secrets"):
+            (self.folder / name).mkdir(parents=True)
+
+    @property
+    def work(self) -> Path:
+        return self.folder / "work"
+
+    @property
+    def names(self) -> list[str]:
+        """Every instance of the config."""
+        return list(dict.fromkeys([*self.instances, *(name for name in self._layered)]))
+
+    _layered: list[str] = field(default_factory=list)
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """Of a process that runs here, with all logging on."""
+        ours = {name: value for name, value in os.environ.items() if not name.upper().startswith("ONEIRIC_")}
+        return {
+            **ours,
+            **self.variables,
+            "PYTHONPATH": str(SITE),
+            "HOME": str(self.folder / "home"),
+            "XDG_CONFIG_HOME": str(self.folder / "home" / "config"),
+            "COLUMNS": "400",
+            "NO_COLOR": "1",
+            "PYTHONIOENCODING": "utf-8",
+            "PYTHONUNBUFFERED": "1",
+            "CANARY_DEBUG": "1",
+            "FASTMCP_LOG_LEVEL": "DEBUG",
+        }
+
+    def add(self, spec: AdapterSpec) -> None:
+        """Configure an adapter in every layer and by every kind of reference, rightly and wrongly."""
+        right = self.instances[f"{spec.name}_file"] = self._literal(spec, f"{spec.name}_file")
+        problems = problems_of(spec.settings, {key: value for key, value in right.items() if key != "adapter"}, {})
+        assert not problems, f"the canaries make the config of {spec.name} wrong: {problems}"
+        for name, plant in (("env", self._by_variable), ("file", self._by_file), ("vault", self._by_vault)):
+            self.instances[f"{spec.name}_by_{name}"] = self._planted(
+                spec, f"{spec.name}_by_{name}", plant, plain_too=True
+            )
+        self.instances[f"{spec.name}_sealed"] = self._planted(
+            spec, f"{spec.name}_sealed", lambda place, text: self._by_vault(place, text, "SEALED")
+        )
+        literal = self._literal(spec, f"{spec.name}_misspelled")
+        keys = [key for key in literal if key != "adapter"]
+        self.instances[f"{spec.name}_misspelled"] = misspelled(literal, keys)
+        self.instances[f"{spec.name}_mistyped"] = mistyped(self._literal(spec, f"{spec.name}_mistyped"), keys)
+        for layer in (self.variables, self.dotenv):
+            name = f"{spec.name}_in_{'variables' if layer is self.variables else 'dotenv'}"
+            self._layered.append(name)
+            for key, value in self._literal(spec, name).items():
+                text = value if isinstance(value, str) else json.dumps(value)
+                layer[f"ONEIRIC_ADAPTERS__{name.upper().replace('-', '_')}__{key.upper()}"] = text
+        self.overrides[f"{spec.name}_override"] = self._literal(spec, f"{spec.name}_override")
+
+    def add_failures(self, spec: AdapterSpec) -> None:
+        """Configure an adapter that fails wherever it can and however; and secrets as people write them."""
+        for at, ways in FAILURES.items():
+            for how in ways:
+                name = f"{at}_{how}"
+                by_reference = {"api_key": self._by_variable(name, self.canaries.at(f"{name}.api_key"))}
+                self.instances[name] = {**self._literal(spec, name), **by_reference, "at": at, "how": how}
+        for says_targets in (False, True):
+            name = f"unescaped_{says_targets}"
+            dsn = unescaped("leaky", self.canaries.at(f"{name}.dsn"))
+            self.instances[name] = {"adapter": spec.name, "dsn": dsn, "says_targets": says_targets, "how": "plain"}
+        self.instances["reached"] = {**self._literal(spec, "reached"), "says_targets": True}
+        self.instances["no_such_adapter"] = {
+            "adapter": "leeky",
+            "password": self.canaries.at("no_such_adapter.password"),
+        }
+        self.instances["adapter_is_secret"] = {"password": {"$nothing": self.canaries.at("of no scheme")}}
+        password = self.canaries.at("BROKEN_DSN", between="-")
+        self.variables["BROKEN_DSN"] = f"postgresql://app:{password}@db.internal/x"
+
+    def write(self, instances: Mapping[str, Any] | None = None) -> Path:
+        """Write the config file, and `.env` beside it."""
+        path = self.work / "oneiric.yaml"
+        content = {"adapters": self.instances if instances is None else instances}
+        path.write_text(json.dumps(content, indent=1, ensure_ascii=False), encoding="utf-8")
+        lines = (f"{name}='{_in_quotes(value)}'\n" for name, value in self.dotenv.items())
+        (self.work / ".env").write_text("".join(lines), encoding="utf-8")
+        return path
+
+    def run(self, *arguments: str, stdin: str = "", **environ: str) -> str:
+        """Run Python here; returns all that it puts out, its exit code included."""
+        done = subprocess.run(
+            [sys.executable, *arguments],
+            cwd=self.work,
+            env={**self.environment, **environ},
+            input=stdin.encode(),
+            capture_output=True,
+            timeout=90,
+            check=False,
+        )
+        texts = (text.decode(errors="backslashreplace") for text in (done.stdout, done.stderr))
+        return "\n".join((*texts, f"exit code {done.returncode}"))
+
+    def check(self, text: str) -> None:
+        """Fail where a canary is in what was put out, and say which, and behind what."""
+        assert text.strip(), "nothing was captured"
+        found = self.canaries.found_in(text)
+        if found:
+            pytest.fail("\n".join([f"{len(found)} secrets are to be seen:", *found[:20]]), pytrace=False)
+
+    def _literal(self, spec: AdapterSpec, name: str) -> dict[str, Any]:
+        return self._planted(spec, name, lambda place, text: text)
+
+    def _planted(self, spec: AdapterSpec, name: str, plant: Any, *, plain_too: bool = False) -> dict[str, Any]:
+        planter = Planter(
+            lambda path: self.canaries.at(f"{name}{path}"),
+            lambda path, text: plant(f"{name}{path}", text),
+            plain_too=plain_too,
+        )
+        return {"adapter": spec.name, **planter.config(spec.settings, spec.example)}
+
+    def _by_variable(self, place: str, text: str) -> dict[str, str]:
+        name = _variable(place)
+        self.variables[name] = text
+        return {"$env": name}
+
+    def _by_file(self, place: str, text: str) -> dict[str, str]:
+        path = self.folder / "secrets" / _variable(place)
+        path.write_text(f"{text}\n", encoding="utf-8")
+        return {"$file": str(path)}
+
+    def _by_vault(self, place: str, text: str, prefix: str = "OPEN") -> dict[str, str]:
+        name = f"{prefix}_{_variable(place)}"
+        self.variables[f"VAULT_{name}"] = text
+        return {"$vault": name}
+
+
+def _variable(place: str) -> str:
+    return "".join(letter if letter.isalnum() else "_" for letter in place).upper()
+
+
+def _in_quotes(value: str) -> str:
+    return value.replace("\\", "\\\\").replace("'", "\\'")
