@@ -15,7 +15,7 @@ from oneiric.masking import secrets_in
 from oneiric.testing.calls import call, methods_of
 from oneiric.testing.guard import skip
 from oneiric.testing.held import Held, left_behind, unclosed
-from oneiric.testing.rerouting import targets_of, to_impossible_file, to_port
+from oneiric.testing.rerouting import targets_of, to_impossible_file
 from oneiric.testing.under_test import AdapterUnderTest
 
 if TYPE_CHECKING:
@@ -32,10 +32,6 @@ _TIMES = 20
 
 class LifecycleTests(AdapterUnderTest):
     """What holds of `init`, `health` and `cleanup`."""
-
-    def through(self, config: Mapping[str, Any], host: str, port: int) -> Mapping[str, Any]:
-        """The config with its backend there. Override it where that is more than one URL, or `host` and `port`."""
-        return to_port(config, host, port)
 
     @pytest.fixture
     def unreachable(self, spec: AdapterSpec, config: Mapping[str, Any], tmp_path: Path) -> Iterator[Mapping[str, Any]]:

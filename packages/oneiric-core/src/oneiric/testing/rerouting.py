@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
+from oneiric.validation import check
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
@@ -33,3 +35,14 @@ def to_impossible_file(config: Mapping[str, Any], file: str, folder: Path) -> di
     (folder / "a-file").write_text("This is no folder.")
     found = {name: str(folder / "a-file" / "x") for name, value in config.items() if str(value) == file}
     return {**config, **found} if found else None
+
+
+def hurried(config: Mapping[str, Any], settings: type[AdapterSettings]) -> dict[str, Any]:
+    """The config with every setting named `timeout` or `…_timeout` at a second, where the settings take that."""
+    changed = dict(config)
+    for name in settings.model_fields:
+        if name == "timeout" or name.endswith("_timeout"):
+            attempt = {**changed, name: 1.0}
+            if check(settings, attempt)[0] is not None:
+                changed = attempt
+    return changed

@@ -13,13 +13,15 @@ class TestSqlite(DatabaseSuite):
 from __future__ import annotations
 
 from oneiric.testing.concurrency import ConcurrencyTests
+from oneiric.testing.hygiene import HygieneTests
 from oneiric.testing.lifecycle import LifecycleTests
+from oneiric.testing.resilience import ResilienceTests
 
 SUITE_LEVEL = 1
 """Which edition of the kit this is: it rises when a test is added that a right adapter may have failed until now."""
 
 
-class AdapterSuite(LifecycleTests, ConcurrencyTests):
+class AdapterSuite(HygieneTests, LifecycleTests, ConcurrencyTests, ResilienceTests):
     """What holds for an adapter of any type; the suites of the types add their contracts.
 
     A subclass names its adapter and gives a config of a backend that is empty, anew for each test.

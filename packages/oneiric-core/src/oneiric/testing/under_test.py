@@ -11,6 +11,7 @@ from oneiric.adapters.base import Adapter
 from oneiric.discovery import discover
 from oneiric.errors import ConnectionFailed
 from oneiric.testing.guard import Guarded, apply_excuse
+from oneiric.testing.rerouting import to_port
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Mapping
@@ -60,6 +61,10 @@ class AdapterUnderTest(metaclass=Guarded):
         adapter = make()
         async with adapter:
             yield adapter
+
+    def through(self, config: Mapping[str, Any], host: str, port: int) -> Mapping[str, Any]:
+        """The config with its backend there. Override it where that is more than one URL, or `host` and `port`."""
+        return to_port(config, host, port)
 
     async def probe(self, adapter: Any) -> None:
         """One cheap call that reaches the backend and has its answer: the suite of each type has a better one."""

@@ -1,0 +1,416 @@
+"""An adapter of a backend on the network, right and wrong: a service that sends back each line that it is sent.
+
+It is real: a TCP server in a thread, and an adapter with a pool of connections, deadlines, and one error tree.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from oneiric import Adapter, AdapterSettings, AdapterSpec, Endpoint, Health, Targets
+from oneiric.errors import ConnectionFailed, DeadlineExceeded
+from oneiric.testing import AdapterSuite
+from pydantic import Field, SecretStr
+
+from mutants.harness import Mutant
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterator, Mapping
+
+POOL = 4
+
+
+class EchoSettings(AdapterSettings):
+    """Where the service is."""
+
+    url: str = "echo://127.0.0.1:7"
+    """Its address: `echo://host:port`."""
+    token: SecretStr = SecretStr("")
+    """What it would ask for."""
+    timeout: float = Field(default=5.0, gt=0)
+    """How many seconds a call may take."""
+
+    def targets(self) -> Targets:
+        return Targets(endpoints=(Endpoint(self.host, self.port),))
+
+    @property
+    def host(self) -> str:
+        return self.url.removeprefix("echo://").rpartition(":")[0]
+
+    @property
+    def port(self) -> int:
+        return int(self.url.rpartition(":")[2])
+
+
+class Connection:
+    """One connection to the service."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.reader = reader
+        self.writer = writer
+
+    @classmethod
+    async def open(cls, host: str, port: int) -> Connection:
+        connection = cls(*await asyncio.open_connection(host, port))
+        try:
+            await connection.ask("hello")
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+    async def ask(self, line: str) -> str:
+        self.writer.write(f"{line}\n".encode())
+        answer = await self.reader.readline()
+        if not answer.endswith(b"\n"):
+            raise ConnectionResetError("the service closed the connection")
+        return answer.decode().rstrip("\n")
+
+    def close(self) -> None:
+        self.writer.transport.abort()
+
+
+class Echo(Adapter):
+    """The right one."""
+
+    settings_class = EchoSettings
+    settings: EchoSettings
+
+    _idle: list[Connection] | None = None
+    _turns: asyncio.Semaphore
+    _opening: asyncio.Lock | None = None
+
+    async def init(self) -> None:
+        self._opening = self._opening or asyncio.Lock()
+        async with self._opening:
+            if self._idle is None:
+                async with self._translated():
+                    first = await self.connect()
+                self._idle, self._turns = [first], asyncio.Semaphore(POOL)
+
+    async def health(self) -> Health:
+        if self._idle is None:
+            return Health(False, "Not initialised.")
+        try:
+            await self.ask("hello")
+        except ConnectionFailed as error:
+            return Health(False, error.message)
+        except DeadlineExceeded as error:
+            return Health(False, error.message)
+        except RuntimeError:
+            return Health(False, "It was cleaned up meanwhile.")
+        return Health(True)
+
+    async def cleanup(self) -> None:
+        idle, self._idle = self._idle, None
+        for connection in idle or ():
+            connection.close()
+        await asyncio.sleep(0)
+
+    async def ask(self, line: str) -> str:
+        """Send a line; returns what comes back."""
+        if self._idle is None:
+            raise self.not_initialized()
+        async with self._translated(), self._turns:
+            connection = self._idle.pop() if self._idle else await self.connect()
+            try:
+                answer = await connection.ask(line)
+            except BaseException:
+                self.discard(connection)
+                raise
+            self.release(connection)
+            return answer
+
+    async def connect(self) -> Connection:
+        return await Connection.open(self.settings.host, self.settings.port)
+
+    def discard(self, connection: Connection) -> None:
+        connection.close()
+
+    def release(self, connection: Connection) -> None:
+        if self._idle is None:
+            connection.close()
+        else:
+            self._idle.append(connection)
+
+    @asynccontextmanager
+    async def _translated(self) -> AsyncIterator[None]:
+        try:
+            async with asyncio.timeout(self.settings.timeout):
+                yield
+        except TimeoutError as error:
+            raise DeadlineExceeded("The service did not answer in time.", adapter=self.name) from error
+        except OSError as error:
+            raise ConnectionFailed("The service can't be reached.", adapter=self.name) from error
+
+
+class Server:
+    """The service, in a thread."""
+
+    def __enter__(self) -> int:
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
+        self._thread.start()
+        self._server = asyncio.run_coroutine_threadsafe(self._start(), self._loop).result(10)
+        port: int = self._server.sockets[0].getsockname()[1]
+        return port
+
+    def __exit__(self, *_: object) -> None:
+        asyncio.run_coroutine_threadsafe(self._stop(), self._loop).result(10)
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join(10)
+        self._loop.close()
+
+    async def _start(self) -> asyncio.Server:
+        return await asyncio.start_server(self._serve, "127.0.0.1", 0)
+
+    async def _stop(self) -> None:
+        self._server.close()
+        tasks = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await asyncio.sleep(0)
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            while line := await reader.readline():
+                writer.write(line)
+                await writer.drain()
+        except (ConnectionError, asyncio.CancelledError):
+            pass
+        finally:
+            writer.transport.abort()
+
+
+SPEC = AdapterSpec(
+    "echo",
+    type="echo",
+    summary="A service that sends back what it is sent.",
+    adapter=f"{__name__}:Echo",
+    settings=EchoSettings,
+    example={"url": "echo://127.0.0.1:7"},
+)
+
+
+class TestEcho(AdapterSuite):
+    """The suite of the right one."""
+
+    adapter_name = "echo"
+
+    @pytest.fixture
+    def config(self) -> Iterator[Mapping[str, Any]]:
+        with Server() as port:
+            yield {"url": f"echo://127.0.0.1:{port}", "token": "hunter2"}
+
+    @pytest.fixture
+    def spec(self) -> AdapterSpec:
+        return SPEC
+
+    async def probe(self, adapter: Any) -> None:
+        assert await adapter.ask("x") == "x"
+
+
+class SwallowsACancel(Echo):
+    async def ask(self, line: str) -> str:
+        try:
+            return await super().ask(line)
+        except asyncio.CancelledError:
+            return line
+
+
+class KeepsTheConnectionOfACancelledCall(Echo):
+    def discard(self, connection: Connection) -> None:
+        self.release(connection)
+
+
+class LeaksAConnection(Echo):
+    leaked: list[Connection] = []
+
+    async def cleanup(self) -> None:
+        self.leaked += self._idle or []
+        self._idle = None
+
+
+class LeaksATask(Echo):
+    async def init(self) -> None:
+        await super().init()
+        self._heart = asyncio.ensure_future(asyncio.sleep(1e6))
+
+
+class LeaksAThread(Echo):
+    stop = threading.Event()
+
+    async def init(self) -> None:
+        await super().init()
+        threading.Thread(target=self.stop.wait, daemon=True).start()
+
+
+class OpensAnotherConnectionAtTheSecondInit(Echo):
+    opened: list[Connection] = []
+
+    async def init(self) -> None:
+        await super().init()
+        self.opened.append(await self.connect())
+
+    async def cleanup(self) -> None:
+        await super().cleanup()
+        for connection in self.opened:
+            connection.close()
+        self.opened.clear()
+
+
+class OpensOneForEachTaskThatInitialises(Echo):
+    async def init(self) -> None:
+        if self._idle is None:
+            first = await self.connect()
+            self._idle, self._turns = [first], asyncio.Semaphore(POOL)
+
+
+class BlocksTheLoop(Echo):
+    async def ask(self, line: str) -> str:
+        time.sleep(0.03)  # noqa: ASYNC251 - that is what is wrong with it
+        return await super().ask(line)
+
+
+class HealthHangs(Echo):
+    async def health(self) -> Health:
+        if self._idle is None:
+            return Health(False)
+        connection = await self.connect()
+        try:
+            await connection.ask("hello")
+        finally:
+            connection.close()
+        return Health(True)
+
+
+class HealthSaysYes(Echo):
+    async def health(self) -> bool:
+        return True
+
+
+class HealthIsOnlyWhetherItWasOpened(Echo):
+    async def health(self) -> bool:
+        return self._idle is not None
+
+
+class CleanupNeedsAnInit(Echo):
+    async def cleanup(self) -> None:
+        assert self._idle is not None
+        await super().cleanup()
+
+
+class RaisesWhatTheDriverDoes(Echo):
+    @asynccontextmanager
+    async def _translated(self) -> AsyncIterator[None]:
+        async with asyncio.timeout(self.settings.timeout):
+            yield
+
+
+class SaysThatNothingIsTransient(Echo):
+    @asynccontextmanager
+    async def _translated(self) -> AsyncIterator[None]:
+        try:
+            async with super()._translated():
+                yield
+        except (ConnectionFailed, DeadlineExceeded) as error:
+            error.transient = False
+            raise
+
+
+class ForgetsItsName(Echo):
+    @asynccontextmanager
+    async def _translated(self) -> AsyncIterator[None]:
+        try:
+            async with super()._translated():
+                yield
+        except (ConnectionFailed, DeadlineExceeded) as error:
+            error.adapter = None
+            raise
+
+
+class HasNoDeadline(Echo):
+    @asynccontextmanager
+    async def _translated(self) -> AsyncIterator[None]:
+        try:
+            yield
+        except OSError as error:
+            raise ConnectionFailed("The service can't be reached.", adapter=self.name) from error
+
+
+class NeverReconnects(Echo):
+    async def ask(self, line: str) -> str:
+        if self._idle is None:
+            raise self.not_initialized()
+        async with self._translated(), self._turns:
+            if not self._idle:
+                raise ConnectionRefusedError
+            return await self._idle[0].ask(line)
+
+
+class WorksBeforeInit(Echo):
+    async def ask(self, line: str) -> str:
+        self._turns = self.__dict__.get("_turns") or asyncio.Semaphore(POOL)
+        self._idle = [] if self._idle is None else self._idle
+        return await super().ask(line)
+
+
+class TokenSettings(EchoSettings):
+    token: str = "none"  # type: ignore[assignment]
+    """What it would ask for, in plain sight."""
+
+
+class HasAPlainToken(Echo):
+    settings_class = TokenSettings
+
+
+class BareSettings(EchoSettings):
+    retries: int = 3
+
+
+class DescribesNothing(Echo):
+    settings_class = BareSettings
+
+
+class TakesOtherSettings(Echo):
+    settings_class = BareSettings
+
+
+MUTANTS = [
+    Mutant(SwallowsACancel, TestEcho, "test_a_call_that_is_cancelled_where_it_waits_ends_as_cancelled"),
+    Mutant(
+        KeepsTheConnectionOfACancelledCall,
+        TestEcho,
+        "test_a_call_that_is_cancelled_where_it_waits_leaves_the_adapter_usable",
+    ),
+    Mutant(LeaksAConnection, TestEcho, "test_twenty_lives_leave_nothing_behind"),
+    Mutant(LeaksATask, TestEcho, "test_twenty_lives_leave_nothing_behind"),
+    Mutant(LeaksAThread, TestEcho, "test_twenty_lives_leave_nothing_behind"),
+    Mutant(OpensAnotherConnectionAtTheSecondInit, TestEcho, "test_init_a_second_time_opens_nothing_more"),
+    Mutant(OpensOneForEachTaskThatInitialises, TestEcho, "test_init_by_many_tasks_at_once_opens_one"),
+    Mutant(BlocksTheLoop, TestEcho, "test_the_event_loop_does_not_stand_still"),
+    Mutant(HealthHangs, TestEcho, "test_health_is_no_while_the_network_fails_and_yes_again_after_it"),
+    Mutant(
+        HealthIsOnlyWhetherItWasOpened, TestEcho, "test_health_is_no_while_the_network_fails_and_yes_again_after_it"
+    ),
+    Mutant(HealthSaysYes, TestEcho, "test_health_is_no_before_init_and_after_cleanup"),
+    Mutant(CleanupNeedsAnInit, TestEcho, "test_cleanup_after_an_init_that_failed_does_nothing"),
+    Mutant(RaisesWhatTheDriverDoes, TestEcho, "test_an_init_that_fails_says_so_with_an_error_of_ours"),
+    Mutant(
+        SaysThatNothingIsTransient,
+        TestEcho,
+        "test_a_call_over_a_network_that_fails_ends_in_time_with_a_transient_error",
+    ),
+    Mutant(ForgetsItsName, TestEcho, "test_an_init_that_fails_says_so_with_an_error_of_ours"),
+    Mutant(HasNoDeadline, TestEcho, "test_a_call_over_a_network_that_fails_ends_in_time_with_a_transient_error"),
+    Mutant(NeverReconnects, TestEcho, "test_the_adapter_works_again_when_the_network_does"),
+    Mutant(HasAPlainToken, TestEcho, "test_secrets_are_of_a_secret_type", {"settings": TokenSettings}),
+    Mutant(DescribesNothing, TestEcho, "test_every_setting_has_a_description", {"settings": BareSettings}),
+    Mutant(TakesOtherSettings, TestEcho, "test_the_class_takes_the_settings_that_the_spec_declares"),
+]
