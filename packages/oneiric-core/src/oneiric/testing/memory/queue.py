@@ -227,7 +227,8 @@ class MemoryQueue(QueueAdapter):
 
     def _able(self, *needed: str) -> TaskBroker:
         """The broker, where the adapter has the capabilities."""
+        broker = self.raw
         for capability in needed:
             if capability not in self._capabilities:
                 raise Unsupported(f"This queue lacks the capability `{capability}`.", adapter=self.name)
-        return self.raw
+        return broker

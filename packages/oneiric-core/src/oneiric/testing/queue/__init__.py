@@ -1,0 +1,1 @@
+"""The suite of task queues, in parts, and the tasks that its workers run."""
