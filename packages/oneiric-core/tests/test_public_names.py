@@ -21,7 +21,7 @@ def test_all_is_what_a_package_gives(name: str):
     assert len(set(names)) == len(names)
     assert all(hasattr(package, each) for each in names)
     submodules = {found.name for found in pkgutil.iter_modules(package.__path__)}
-    public = {each for each in vars(package) if not each.startswith("_") and each not in submodules}
+    public = {each for each in vars(package) if not each.startswith(("_", "@")) and each not in submodules}
     assert public == set(names)
 
 

@@ -10,11 +10,18 @@ from typing import Any as _Any
 
 if _TYPE_CHECKING:
     from oneiric.testing.guard import skip, xfail
+    from oneiric.testing.queue.suite import QueueSuite
     from oneiric.testing.suite import SUITE_LEVEL, AdapterSuite
 
-__all__ = ["SUITE_LEVEL", "AdapterSuite", "skip", "xfail"]
+__all__ = ["SUITE_LEVEL", "AdapterSuite", "QueueSuite", "skip", "xfail"]
 
-_HOMES = {"AdapterSuite": "suite", "SUITE_LEVEL": "suite", "skip": "guard", "xfail": "guard"}
+_HOMES = {
+    "AdapterSuite": "suite",
+    "QueueSuite": "queue.suite",
+    "SUITE_LEVEL": "suite",
+    "skip": "guard",
+    "xfail": "guard",
+}
 """The module of each public name."""
 
 _REWRITTEN = (
@@ -27,6 +34,7 @@ _REWRITTEN = (
     "vector",
     "queue",
     "messaging",
+    "patience",
 )
 """The modules, and packages of modules, whose assertions pytest is to explain as it does those of a test file."""
 

@@ -2,25 +2,27 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar
 
 import pytest
+
+from oneiric.errors import OneiricError
 
 if TYPE_CHECKING:
     from types import TracebackType
 
-    from oneiric.errors import OneiricError
+E = TypeVar("E", bound=OneiricError)
 
 
-class Expected:
+class Expected(Generic[E]):
     """`with expect(QueryError, "a statement that is empty"):` fails where the block raises nothing, or something else.
 
     `error` is what was raised, afterwards.
     """
 
-    error: OneiricError
+    error: E
 
-    def __init__(self, kinds: tuple[type[OneiricError], ...], what: str) -> None:
+    def __init__(self, kinds: tuple[type[E], ...], what: str) -> None:
         self._kinds = kinds
         self._what = what
 
@@ -42,7 +44,7 @@ class Expected:
         return False
 
 
-def expect(kind: type[OneiricError] | tuple[type[OneiricError], ...], what: str) -> Expected:
+def expect(kind: type[E] | tuple[type[E], ...], what: str) -> Expected[E]:
     """Expect an error of a kind, or of one of several, for what the sentence says."""
     return Expected(kind if isinstance(kind, tuple) else (kind,), what)
 

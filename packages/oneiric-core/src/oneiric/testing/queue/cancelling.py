@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-import pytest
+from typing import TYPE_CHECKING, Any
 
 from oneiric.adapters.queue.base import CANCEL, CANCEL_RUNNING, SCHEDULE, CancelOutcome, TaskState
+from oneiric.testing.expecting import by_name
 from oneiric.testing.patience import until
 from oneiric.testing.queue.statuses import UNSEEN
 from oneiric.testing.queue.under_test import QueueUnderTest, with_worker
@@ -124,14 +123,14 @@ class CancellingTests(QueueUnderTest):
         task_id = await self.submit(adapter, "nothing", queue=new_queue)
         assert await adapter.cancel_task(task_id, stop=True) is CancelOutcome.PREVENTED
 
-    @pytest.mark.parametrize("word", UNSEEN)
+    @by_name(UNSEEN)
     async def test_cancelling_a_task_that_was_never_seen_says_unknown(
-        self, adapter: QueueAdapter, capabilities: frozenset[str], word: str
+        self, adapter: QueueAdapter, capabilities: frozenset[str], case: Any
     ) -> None:
         """And doesn't make it known."""
         self.needs(capabilities, CANCEL)
-        assert await adapter.cancel_task(UNSEEN[word]) is CancelOutcome.UNKNOWN
-        assert await self.state(adapter, UNSEEN[word]) is TaskState.UNKNOWN
+        assert await adapter.cancel_task(case) is CancelOutcome.UNKNOWN
+        assert await self.state(adapter, case) is TaskState.UNKNOWN
 
     async def test_a_cancelled_task_is_not_counted(
         self, adapter: QueueAdapter, capabilities: frozenset[str], new_queue: str

@@ -20,6 +20,7 @@ from oneiric.adapters.queue.base import (
     Task,
 )
 from oneiric.errors import Unsupported
+from oneiric.testing.expecting import expect
 from oneiric.testing.guard import skip
 from oneiric.testing.queue.under_test import QueueUnderTest
 
@@ -59,9 +60,9 @@ class HonestyTests(QueueUnderTest):
         """It is never taken and dropped."""
         if capability in capabilities:
             skip(f"The adapter declares the capability `{capability}`.")
-        with pytest.raises(Unsupported):
+        with expect(Unsupported, f"what needs `{capability}`, which isn't declared"):
             await self.submit(adapter, "nothing", queue=new_queue, **option)
-        with pytest.raises(Unsupported):
+        with expect(Unsupported, f"what needs `{capability}`, which isn't declared"):
             await adapter.submit_many(
                 [
                     Task(name=self.task_name("nothing"), queue=new_queue),
@@ -79,5 +80,5 @@ class HonestyTests(QueueUnderTest):
         if capability in capabilities:
             skip(f"The adapter declares the capability `{capability}`.")
         task_id = await self.submit(adapter, "nothing", queue=new_queue)
-        with pytest.raises(Unsupported):
+        with expect(Unsupported, f"what needs `{capability}`, which isn't declared"):
             await call(adapter, task_id)

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import pytest
-
 from oneiric.adapters.queue.base import RESULTS, Task
 from oneiric.errors import InvalidTask
+from oneiric.testing.expecting import by_name, expect
 from oneiric.testing.json_values import HOSTILE, NOT_JSON, same
 from oneiric.testing.patience import PATIENCE
 from oneiric.testing.queue.under_test import QueueUnderTest, with_worker
@@ -84,22 +83,21 @@ class PayloadTests(QueueUnderTest):
         result = await adapter.wait_for_result(task_id, timeout=PATIENCE)
         assert result["args"] == [["as submitted"]]
 
-    @pytest.mark.parametrize("word", NOT_JSON)
-    async def test_what_json_can_not_hold_is_refused(self, adapter: QueueAdapter, new_queue: str, word: str) -> None:
+    @by_name(NOT_JSON)
+    async def test_what_json_can_not_hold_is_refused(self, adapter: QueueAdapter, new_queue: str, case: Any) -> None:
         """Before anything is sent, as an argument of either kind, and however deep it lies: InvalidTask."""
-        value = NOT_JSON[word]
-        tried: list[tuple[list[Any], dict[str, Any]]] = [([value], {}), ([], {"x": value}), ([{"a": [1, value]}], {})]
+        tried: list[tuple[list[Any], dict[str, Any]]] = [([case], {}), ([], {"x": case}), ([{"a": [1, case]}], {})]
         for args, kwargs in tried:
-            with pytest.raises(InvalidTask):
+            with expect(InvalidTask, "an argument that JSON can't hold"):
                 await adapter.submit_task(self.task_name("echo"), args, kwargs, queue=new_queue)
         assert await adapter.queue_depth(new_queue) == 0, "A task was refused and is in its queue all the same."
 
-    @pytest.mark.parametrize("word", _MISSHAPEN)
+    @by_name(_MISSHAPEN)
     async def test_arguments_that_are_no_list_or_no_mapping_are_refused(
-        self, adapter: QueueAdapter, new_queue: str, word: str
+        self, adapter: QueueAdapter, new_queue: str, case: Any
     ) -> None:
         """`args="abc"` is three arguments to nobody."""
-        args, kwargs = _MISSHAPEN[word]
-        with pytest.raises(InvalidTask):
+        args, kwargs = case
+        with expect(InvalidTask, "arguments of this shape"):
             await adapter.submit_task(self.task_name("echo"), args, kwargs, queue=new_queue)
         assert await adapter.queue_depth(new_queue) == 0, "A task was refused and is in its queue all the same."

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from oneiric.adapters.queue.base import CANCEL, RESULTS, TaskState
 from oneiric.errors import DeadlineExceeded, TaskCancelled, TaskFailed, UnknownTask
+from oneiric.testing.expecting import by_name, expect
 from oneiric.testing.patience import PATIENCE, within_patience
 from oneiric.testing.queue.statuses import UNSEEN
 from oneiric.testing.queue.under_test import QueueUnderTest, with_worker
@@ -55,10 +56,10 @@ class ResultTests(QueueUnderTest):
     ) -> None:
         """With the error as text, and the traceback."""
         self.needs(capabilities, RESULTS)
-        with pytest.raises(TaskFailed) as caught:
+        with expect(TaskFailed, "waiting for a task that fails") as expected:
             await self.result(adapter, "fail", "no such luck")
-        assert caught.value.error == "ValueError: no such luck"
-        assert "in fail" in (caught.value.traceback or ""), "`traceback` has to say where the task raised."
+        assert expected.error.error == "ValueError: no such luck"
+        assert "in fail" in (expected.error.traceback or ""), "`traceback` has to say where the task raised."
 
     @pytest.mark.parametrize(
         ("name", "args"),
@@ -72,19 +73,19 @@ class ResultTests(QueueUnderTest):
         """It doesn't run on forever, is not lost, and has no result that it didn't return."""
         self.needs(capabilities, RESULTS)
         task_id = await self.submit(adapter, name, *args)
-        with pytest.raises(TaskFailed) as caught:
+        with expect(TaskFailed, "waiting for a task that fails") as expected:
             await adapter.wait_for_result(task_id, timeout=PATIENCE)
-        assert caught.value.error, "TaskFailed has to have the error as text."
+        assert expected.error.error, "TaskFailed has to have the error as text."
         assert await self.state(adapter, task_id) is TaskState.FAILED
 
-    @pytest.mark.parametrize("word", UNSEEN)
+    @by_name(UNSEEN)
     async def test_waiting_for_a_task_that_was_never_seen_raises_unknown_task(
-        self, adapter: QueueAdapter, capabilities: frozenset[str], word: str
+        self, adapter: QueueAdapter, capabilities: frozenset[str], case: Any
     ) -> None:
         """At once: it would wait for ever."""
         self.needs(capabilities, RESULTS)
-        waiting = adapter.wait_for_result(UNSEEN[word], timeout=10 * PATIENCE)
-        with pytest.raises(UnknownTask):
+        waiting = adapter.wait_for_result(case, timeout=10 * PATIENCE)
+        with expect(UnknownTask, "waiting for a task that there isn't"):
             await within_patience(waiting, "There is no such task, and wait_for_result waits for it.")
 
     async def test_waiting_for_a_task_that_was_cancelled_raises_task_cancelled(
@@ -97,7 +98,7 @@ class ResultTests(QueueUnderTest):
         await asyncio.sleep(0)
         await adapter.cancel_task(task_id)
         for waiting in (before, adapter.wait_for_result(task_id, timeout=PATIENCE)):
-            with pytest.raises(TaskCancelled):
+            with expect(TaskCancelled, "waiting for a task that is cancelled"):
                 await waiting
 
     async def test_a_wait_ends_at_its_deadline_and_can_be_begun_again(
@@ -108,9 +109,9 @@ class ResultTests(QueueUnderTest):
         task_id = await self.submit(adapter, "add", 1, 2, queue=new_queue)
         for _ in range(2):
             waiting = adapter.wait_for_result(task_id, timeout=_SHORT)
-            with pytest.raises(DeadlineExceeded) as caught:
+            with expect(DeadlineExceeded, "waiting for longer than `timeout`") as expected:
                 await within_patience(waiting, f"wait_for_result was told to wait for {_SHORT} s, and waits on.")
-            assert caught.value.transient
+            assert expected.error.transient
         async with self.runs(run_worker)(new_queue):
             assert await adapter.wait_for_result(task_id, timeout=PATIENCE) == 3
 

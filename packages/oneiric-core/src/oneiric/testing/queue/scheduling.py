@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from oneiric.adapters.queue.base import EXPIRES, RESULTS, SCHEDULE, TaskState
+from oneiric.testing.expecting import by_name
 from oneiric.testing.patience import until
 from oneiric.testing.queue.under_test import QueueUnderTest, with_worker
 
@@ -21,6 +22,7 @@ _DELAY = 1.5
 _NAIVE = datetime(2100, 1, 1)
 _BAD: dict[str, Any] = {"negative": -1, "not a number": float("nan"), "infinite": float("inf"), "text": "10"}
 _BAD |= {"a negative timedelta": timedelta(seconds=-1), "later than time goes": 1e300}
+_OVER: dict[str, Any] = {"over": 0, "over since 2001": datetime(2001, 1, 1, tzinfo=UTC)}
 
 
 class SchedulingTests(QueueUnderTest):
@@ -75,22 +77,21 @@ class SchedulingTests(QueueUnderTest):
         self.needs(capabilities, SCHEDULE)
         await self.refuses(adapter, new_queue, delay=10, eta=datetime.now(UTC) + timedelta(seconds=10))
 
-    @pytest.mark.parametrize("word", _BAD)
+    @by_name(_BAD)
     async def test_a_delay_that_can_not_be_is_refused(
-        self, adapter: QueueAdapter, capabilities: frozenset[str], new_queue: str, word: str
+        self, adapter: QueueAdapter, capabilities: frozenset[str], new_queue: str, case: Any
     ) -> None:
         """It is a number of seconds from 0, or a timedelta."""
         self.needs(capabilities, SCHEDULE)
-        await self.refuses(adapter, new_queue, delay=_BAD[word])
+        await self.refuses(adapter, new_queue, delay=case)
 
-    @pytest.mark.parametrize("word", [*_BAD, "over", "over since 2001"])
+    @by_name(_BAD | _OVER)
     async def test_an_expiry_that_can_not_be_is_refused(
-        self, adapter: QueueAdapter, capabilities: frozenset[str], new_queue: str, word: str
+        self, adapter: QueueAdapter, capabilities: frozenset[str], new_queue: str, case: Any
     ) -> None:
         """A task that could never start is no task."""
         self.needs(capabilities, EXPIRES)
-        over = {"over": 0, "over since 2001": datetime(2001, 1, 1, tzinfo=UTC)}
-        await self.refuses(adapter, new_queue, expires={**_BAD, **over}[word])
+        await self.refuses(adapter, new_queue, expires=case)
 
     async def test_an_expiry_before_the_eta_is_refused(
         self, adapter: QueueAdapter, capabilities: frozenset[str], new_queue: str

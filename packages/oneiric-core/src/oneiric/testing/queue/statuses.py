@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import json
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING
-
-import pytest
+from typing import TYPE_CHECKING, Any
 
 from oneiric.adapters.queue.base import PROGRESS, RESULTS, SCHEDULE, TaskState
+from oneiric.testing.expecting import by_name
 from oneiric.testing.patience import until
 from oneiric.testing.queue.under_test import QueueUnderTest, with_worker
 
@@ -23,12 +22,12 @@ UNSEEN |= {"unicode": "日本", "newline": "a\r\nb", "NUL": "a\x00b", "long": "x
 class StatusTests(QueueUnderTest):
     """`get_task_status`."""
 
-    @pytest.mark.parametrize("word", UNSEEN)
-    async def test_a_task_that_was_never_seen_is_unknown(self, adapter: QueueAdapter, word: str) -> None:
+    @by_name(UNSEEN)
+    async def test_a_task_that_was_never_seen_is_unknown(self, adapter: QueueAdapter, case: Any) -> None:
         """And not queued, pending or an error: nothing is known of it."""
-        status = await adapter.get_task_status(UNSEEN[word])
+        status = await adapter.get_task_status(case)
         assert status["state"] is TaskState.UNKNOWN
-        assert status["task_id"] == UNSEEN[word]
+        assert status["task_id"] == case
         assert "result" not in status
 
     async def test_a_task_that_no_worker_has_taken_is_queued(self, adapter: QueueAdapter, new_queue: str) -> None:

@@ -9,6 +9,7 @@ import pytest
 
 from oneiric.adapters.queue.base import DURABLE, IDEMPOTENCY, RESULTS, Task, TaskState
 from oneiric.errors import InvalidTask, OneiricError
+from oneiric.testing.expecting import by_name, expect
 from oneiric.testing.patience import PATIENCE, until
 from oneiric.testing.queue.under_test import QueueUnderTest, with_worker
 
@@ -68,26 +69,26 @@ class SubmittingTests(QueueUnderTest):
         assert [await self.submit(adapter, "nothing", queue=new_queue, task_id=each) for each in ids] == ids
         assert [await self.state(adapter, each) for each in ids] == [TaskState.QUEUED] * 2
 
-    @pytest.mark.parametrize("word", _IDS)
+    @by_name(_IDS)
     async def test_an_id_that_can_not_be_is_refused(
-        self, adapter: QueueAdapter, capabilities: frozenset[str], new_queue: str, word: str
+        self, adapter: QueueAdapter, capabilities: frozenset[str], new_queue: str, case: Any
     ) -> None:
         """InvalidTask, before anything is sent."""
         self.needs(capabilities, IDEMPOTENCY)
-        await self.refuses(adapter, new_queue, task_id=_IDS[word])
+        await self.refuses(adapter, new_queue, task_id=case)
 
-    @pytest.mark.parametrize("word", _NAMES)
+    @by_name(_NAMES)
     async def test_a_task_name_that_can_not_be_is_refused(
-        self, adapter: QueueAdapter, new_queue: str, word: str
+        self, adapter: QueueAdapter, new_queue: str, case: Any
     ) -> None:
         """InvalidTask, before anything is sent."""
-        await self.refuses(adapter, new_queue, task_name=_NAMES[word])
+        await self.refuses(adapter, new_queue, task_name=case)
 
-    @pytest.mark.parametrize("word", _QUEUES)
-    async def test_a_queue_name_that_can_not_be_is_refused(self, adapter: QueueAdapter, word: str) -> None:
+    @by_name(_QUEUES)
+    async def test_a_queue_name_that_can_not_be_is_refused(self, adapter: QueueAdapter, case: Any) -> None:
         """InvalidTask, before anything is sent: it might mean another queue, or several."""
-        with pytest.raises(InvalidTask):
-            await self.submit(adapter, "nothing", queue=_QUEUES[word])
+        with expect(InvalidTask, "this name of a queue"):
+            await self.submit(adapter, "nothing", queue=case)
 
     @with_worker
     async def test_an_id_submitted_again_makes_no_second_task(
@@ -138,7 +139,7 @@ class SubmittingTests(QueueUnderTest):
         """One that can't be, wherever it stands, and none is submitted."""
         tasks = [Task(name=self.task_name("nothing"), queue=new_queue) for _ in range(2)]
         tasks.insert(place, Task(name=self.task_name("echo"), args=[{1, 2}], queue=new_queue))
-        with pytest.raises(InvalidTask):
+        with expect(InvalidTask, "a batch that holds a task with a set as its argument"):
             await adapter.submit_many(tasks)
         assert await adapter.queue_depth(new_queue) == 0, "One of the tasks can't be, and others were submitted."
 

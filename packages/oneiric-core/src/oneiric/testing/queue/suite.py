@@ -40,7 +40,6 @@ from oneiric.testing.suite import AdapterSuite
 
 
 class QueueSuite(
-    AdapterSuite,
     SubmittingTests,
     PayloadTests,
     StatusTests,
@@ -49,6 +48,7 @@ class QueueSuite(
     SchedulingTests,
     WorkingTests,
     HonestyTests,
+    AdapterSuite,
 ):
     """What holds for every task queue. Bring `config`, and `run_worker`: without it, what a worker does isn't tested.
 

@@ -10,6 +10,7 @@ import pytest_asyncio
 
 from oneiric.adapters.queue.base import FINAL, QueueAdapter, Task, TaskState
 from oneiric.errors import InvalidTask
+from oneiric.testing.expecting import expect
 from oneiric.testing.guard import skip
 from oneiric.testing.patience import PATIENCE, until
 from oneiric.testing.queue import tasks
@@ -142,9 +143,9 @@ class QueueUnderTest(AdapterUnderTest):
         """See that a task is refused as InvalidTask, alone and among others, and that nothing is submitted."""
         name = self.task_name("nothing") if task_name is None else task_name
         good, bad = Task(name=self.task_name("nothing"), queue=queue), Task(name=name, queue=queue, **options)
-        with pytest.raises(InvalidTask):
+        with expect(InvalidTask, "this task"):
             await adapter.submit_task(name, queue=queue, **options)
-        with pytest.raises(InvalidTask):
+        with expect(InvalidTask, "this task"):
             await adapter.submit_many([good, bad])
         assert await adapter.queue_depth(queue) == 0, "A task was refused as InvalidTask, and the queue isn't empty."
 

@@ -8,6 +8,7 @@ import pytest
 
 from oneiric.adapters.queue.base import PRIORITY, RESULTS, RETRIES, WORKERS, TaskState
 from oneiric.errors import TaskFailed
+from oneiric.testing.expecting import by_name, expect
 from oneiric.testing.patience import until
 from oneiric.testing.queue.under_test import QueueUnderTest, with_worker
 
@@ -73,9 +74,9 @@ class WorkingTests(QueueUnderTest):
     ) -> None:
         """`max_retries` is how often it is run again, besides the first time; the error is the last one."""
         self.needs(capabilities, RETRIES, RESULTS)
-        with pytest.raises(TaskFailed) as caught:
+        with expect(TaskFailed, "waiting for a task that fails each time") as expected:
             await self.result(adapter, "flaky", ledger.path, 10, max_retries=2)
-        assert caught.value.error == "ValueError: failure 3"
+        assert expected.error.error == "ValueError: failure 3"
         assert len(ledger.lines) == 3, "With `max_retries=2`, a task that fails is run three times."
 
     @with_worker
@@ -98,10 +99,10 @@ class WorkingTests(QueueUnderTest):
             await self.ended(adapter, last)
         assert await adapter.queue_depth(new_queue) == 0
 
-    @pytest.mark.parametrize("word", _NAMES)
-    async def test_the_depth_of_a_queue_that_is_not_there_is_0(self, adapter: QueueAdapter, word: str) -> None:
+    @by_name(_NAMES)
+    async def test_the_depth_of_a_queue_that_is_not_there_is_0(self, adapter: QueueAdapter, case: Any) -> None:
         """Whatever its name."""
-        assert await adapter.queue_depth(_NAMES[word]) == 0
+        assert await adapter.queue_depth(case) == 0
 
     @with_worker
     async def test_the_workers_that_answer_are_listed(
