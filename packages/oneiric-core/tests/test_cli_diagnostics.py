@@ -160,7 +160,7 @@ class TestDoctor:
         (nova.work / "oneiric.yaml").write_text(
             "adapters:\n"
             "  orders:\n    adapter: nova\n    pasword: hunter2\n    port: hunter3\n"
-            "  vault:\n    adapter: nova\n    password: {$env: NOT_THERE}\n    host: {$file: gone.txt}\n"
+            "  vault:\n    adapter: nova\n    password: {$env: NOT_THERE}\n    host: {$file: gone.txt}\n    port: x\n"
             "  other: {adapter: nvoa}\n"
             "  empty:\n"
             "  away: {adapter: nova, does: is refused}\n"
@@ -173,16 +173,17 @@ class TestDoctor:
             "✗ orders (oneiric.yaml:5): `port`: input should be a valid integer",
             "✗ vault (oneiric.yaml:8): The reference {$env: NOT_THERE} can't be resolved: the variable NOT_THERE is not set.",
             "✗ vault (oneiric.yaml:9): The reference {$file: gone.txt} can't be resolved: the file can't be read: No such",
-            "✗ other (oneiric.yaml:10): The instance `other` has no adapter: There is no adapter 'nvoa'.",
+            "✗ vault (oneiric.yaml:10): `port`: input should be a valid integer",
+            "✗ other (oneiric.yaml:11): The instance `other` has no adapter: There is no adapter 'nvoa'.",
             "  → Did you mean `nova`?",
-            "✗ empty (oneiric.yaml:11): The instance `empty` has no adapter",
+            "✗ empty (oneiric.yaml:12): The instance `empty` has no adapter",
             "✗ away (.env: ONEIRIC_ADAPTERS__AWAY__PORT): `port`: input should be",
             "! ONEIRIC_CONFG: No variable of Oneiric's has this name. Did you mean ONEIRIC_CONFIG?",
             "! ONEIRIC_ONLY_PLUGINS (.env: ONEIRIC_ONLY_PLUGINS): It has no effect in `.env`",
         ):
             assert sentence in done.stdout
         assert "hunter" not in done.stdout + done.stderr
-        assert done.stdout.splitlines()[-1] == "✗ 7 wrong."
+        assert done.stdout.splitlines()[-1] == "✗ 8 wrong."
 
     def test_connections_are_tested_unless_it_is_told_not_to(self, nova: Site):
         configure(nova, orders={}, away={"does": "is refused", "password": "hunter2"})

@@ -226,7 +226,19 @@ def _members(error: BaseException) -> tuple[BaseException, ...]:
 
 
 def _hide(error: BaseException, secrets: frozenset[str]) -> None:
-    attributes = ("filename", "filename2", "strerror", "object", "reason", "name", "path", "msg", "text", "code", "value")
+    attributes = (
+        "filename",
+        "filename2",
+        "strerror",
+        "object",
+        "reason",
+        "name",
+        "path",
+        "msg",
+        "text",
+        "code",
+        "value",
+    )
     for name in ("args", *attributes, *getattr(error, "__dict__", ())):
         value = getattr(error, name, None)
         hidden = _hidden(value, secrets)

@@ -116,13 +116,13 @@ async def instance_findings(
     problems = problems_of(spec.settings, instance.values, schemes)
     settings = f"`oneiric info {spec.name}` shows its settings."
     findings += [wrong(str(problem), problem.path, settings) for problem in problems]
-    if not problems:  # of a config that isn't right, nothing is resolved
-        references = list(references_in(instance.values))
-        errors = await asyncio.gather(*(_unresolved(reference, schemes, timeout) for _, reference in references))
+    places = {problem.path for problem in problems}
+    if "" not in places:  # of what can't be a config at all, nothing is looked at more closely
+        references = [(path_of(location), it) for location, it in references_in(instance.values)]
+        tried = [(path, reference) for path, reference in references if path not in places]
+        errors = await asyncio.gather(*(_unresolved(reference, schemes, timeout) for _, reference in tried))
         findings += [
-            wrong(error.message, path_of(location), error.hint)
-            for (location, _), error in zip(references, errors, strict=True)
-            if error
+            wrong(error.message, path, error.hint) for (path, _), error in zip(tried, errors, strict=True) if error
         ]
     return findings or [
         Finding(
