@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
 import subprocess
@@ -9,6 +10,7 @@ import sys
 from typing import TYPE_CHECKING
 
 import pytest
+from oneiric.lifecycle.signals import until_signalled
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -160,6 +162,13 @@ def test_a_second_signal_is_not_caught(tmp_path: Path):
     assert program.end()[2] == -signal.SIGTERM
 
 
+def test_the_handlers_are_back_at_once_also_where_the_loop_is_stuck(tmp_path: Path):
+    body = """import os, signal
+            os.kill(os.getpid(), signal.SIGTERM)
+            say(f"is back: {signal.getsignal(signal.SIGTERM) is signal.SIG_DFL}")"""
+    assert "is back: True" in Program(tmp_path, body).end()[0]
+
+
 def test_a_block_that_ends_by_itself_leaves_the_handlers_as_they_were(tmp_path: Path):
     before = signal.getsignal(signal.SIGTERM)
     code = Program(
@@ -170,6 +179,30 @@ def test_a_block_that_ends_by_itself_leaves_the_handlers_as_they_were(tmp_path: 
     ).end()
     assert "it is so" in code[0], code
     assert signal.getsignal(signal.SIGTERM) is before
+
+
+def test_a_signal_that_comes_as_the_block_ends_is_heard_too(tmp_path: Path):
+    body = "import os, signal\n            os.kill(os.getpid(), signal.SIGTERM)"
+    lines, errors, code = Program(tmp_path, body).end()
+    assert lines[:4] == ["cleaned c", "cleaned b", "cleaned a", "after the block"], errors
+    assert code == 0
+
+
+async def test_who_is_cancelled_by_somebody_else_too_stays_cancelled():
+    block = asyncio.current_task()
+    assert block is not None
+
+    async def close() -> None:
+        block.cancel()
+
+    async def run() -> None:
+        async with until_signalled(close):
+            signal.raise_signal(signal.SIGTERM)
+            await asyncio.Event().wait()
+
+    with pytest.raises(asyncio.CancelledError):
+        await run()
+    assert block.uncancel() == 0
 
 
 def test_an_error_of_the_block_goes_through(tmp_path: Path):

@@ -25,8 +25,9 @@ async def until_signalled(  # noqa: C901 - one story, whose parts share what has
     are back from the first signal on, so that a second one is not caught, and after the block. Main thread only.
     """
     loop, block = asyncio.get_running_loop(), asyncio.current_task()
+    cancelled_before = block.cancelling() if block is not None else 0
     closing: list[asyncio.Task[None]] = []
-    has_left = was_cancelled = False
+    is_signalled = has_left = was_cancelled = is_ended_by_us = False
 
     async def end_block() -> None:
         nonlocal was_cancelled
@@ -36,8 +37,13 @@ async def until_signalled(  # noqa: C901 - one story, whose parts share what has
             if block is not None and not has_left:
                 was_cancelled = block.cancel()
 
-    def begin() -> None:
+    def note(*_: object) -> None:
+        nonlocal is_signalled
+        is_signalled = True
         restore()
+        loop.call_soon_threadsafe(begin)
+
+    def begin() -> None:
         if not closing:
             closing.append(loop.create_task(end_block()))
 
@@ -46,21 +52,22 @@ async def until_signalled(  # noqa: C901 - one story, whose parts share what has
             signal.signal(number, handler)
 
     # Not `loop.add_signal_handler`, which Windows hasn't, and which can't give back the handler that was there.
-    before: dict[int, Any] = {
-        number: signal.signal(number, lambda *_: loop.call_soon_threadsafe(begin)) for number in _SIGNALS
-    }
+    before: dict[int, Any] = {number: signal.signal(number, note) for number in _SIGNALS}
     try:
         yield
     except BaseException as error:
         if not closing or not _is_of_the_close(error, was_cancelled):
             raise
+        is_ended_by_us = True
     finally:
         has_left = True
-        restore()
-        if closing:
+        if is_signalled:  # it may have come as the block was just ending
+            begin()
             await asyncio.wait(closing)
-    if block is not None and was_cancelled:
-        block.uncancel()
+        else:
+            restore()
+    if block is not None and was_cancelled and block.uncancel() > cancelled_before and is_ended_by_us:
+        raise asyncio.CancelledError  # by somebody else too
     for task in closing:
         task.result()
 
