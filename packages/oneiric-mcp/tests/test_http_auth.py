@@ -182,14 +182,13 @@ async def test_a_session_is_its_maker_s_and_a_right_that_is_taken_is_gone_in_it(
         assert (await post(plan, tokens.writer, session)).status_code == 401
 
 
-@pytest.mark.parametrize(
-    "name", ["Set_adapter_config", "set_adapter_config ", "set_adapter_config@1", "0" * 12 + "_set_adapter_config"]
-)
-async def test_no_other_spelling_calls_a_hidden_tool(start: Starter, tokens: Tokens, name: str, living: Site):
+async def test_no_other_spelling_calls_a_hidden_tool(start: Starter, tokens: Tokens, living: Site):
     before = (living.work / "oneiric.yaml").read_text()
+    arguments = {"adapter_name": "orders", "config": None, "confirm": True}
+    hashed = "0" * 12 + "_set_adapter_config"
     async with start(*HTTP) as server, client_of(server, tokens.reader) as client:
-        arguments = {"adapter_name": "orders", "config": None, "confirm": True}
-        assert (await client.call_tool(name, arguments, raise_on_error=False)).is_error
+        for name in ("Set_adapter_config", "set_adapter_config ", "set_adapter_config@1", hashed):
+            assert (await client.call_tool(name, arguments, raise_on_error=False)).is_error
         answer = await client.call_tool("set_adapter_config", arguments, raise_on_error=False, version="1.0")
         assert answer.is_error
     assert (living.work / "oneiric.yaml").read_text() == before

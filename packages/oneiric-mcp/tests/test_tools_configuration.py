@@ -185,7 +185,7 @@ async def test_a_change_without_a_config_is_no_removal(shop: Site, client: Clien
         ("orders", {"path": "x" * 1_000_000}),
         ("orders", {"a\x00b": 1}),
         ("orders", {"path": [[[[[[[[1]]]]]]]]}),
-        ("orders", {f"key{number}": 1 for number in range(5000)}),
+        ("orders", {f"key{number}": 1 for number in range(500)}),
         ("", {}),
         ("a\nb", {"adapter": "shelf"}),
         ("x" * 10_000, {"adapter": "shelf"}),
