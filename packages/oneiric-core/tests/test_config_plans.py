@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from oneiric import AdapterSettings, AdapterSpec, Catalog, ConfigChanged, ConfigError, ConfigStore
 from oneiric.config import ConfigPlan, PlannedChange, apply_plan, history_of, plan_change, plan_rollback
+from oneiric.config.history import History
 from oneiric.config.writing import Replacement, replace
 from oneiric.config.yaml_file import MAX_FILE_SIZE
 from oneiric.masking import MASK
@@ -333,6 +334,15 @@ def test_a_rollback_is_a_change_like_any_other():
     assert [version.number for version in history_of(environ={})] == [5, 4, 3, 2, 1]
     with pytest.raises(ConfigChanged):
         apply_plan(made)
+
+
+@pytest.mark.usefixtures("_file")
+def test_what_a_killed_writer_kept_is_no_earlier_version():
+    apply_plan(plan({"dsn": "y"}))
+    History(FILE.absolute()).keep(FILE.read_bytes())  # killed here, before it replaced the file
+    apply_plan(back())
+    assert FILE.read_text() == START
+    assert [version.number for version in history_of(environ={})] == [2, 1]
 
 
 def test_a_rollback_to_no_file_removes_it():
