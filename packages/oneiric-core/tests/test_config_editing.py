@@ -4,20 +4,24 @@ from __future__ import annotations
 
 import json
 import re
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from oneiric import ConfigError
+from oneiric import AdapterSettings, AdapterSpec, Catalog, ConfigError
+from oneiric.config import apply_plan, plan_change, plan_rollback
 from oneiric.config.editing import edited
 from oneiric.config.patch import same, with_instance
 from oneiric.config.positions import CantEdit
 from oneiric.config.references import is_reference
 from oneiric.config.yaml_file import parse
+from pydantic import ConfigDict
 
 PATH = Path("oneiric.yaml")
 
@@ -368,6 +372,22 @@ class Writer:
             column = 0 if self.has_text else self.any_of(0, indent)
             self.lines.append(self.any_of("", " " * column + self.comment()))
 
+    def document(self, instance: dict[str, Any], newline: str, ends: bool) -> tuple[str, int, int, str]:
+        """A file whose lines from a start to an end are the instance `a`, and how it ends."""
+        self.between(0)
+        self.lines.append("adapters:" + self.end_of_line())
+        self.mapping({"b": {"p": "x"}}, 2)
+        start = len(self.lines)
+        self.between(2)
+        self.lines.append("  a:" + self.any_of("" if instance else " {}") + self.end_of_line())
+        self.mapping(instance, 4, is_instance=True)
+        end = len(self.lines)
+        self.between(2)
+        self.mapping(self.any_of({}, {"c": {"q": "y"}}), 2)
+        self.between(0)
+        last = newline if ends or not self.lines[-1].startswith((" ", "adapters")) else ""
+        return newline.join(self.lines) + last, start, end, last
+
     def key(self, key: str) -> str:
         return self.any_of(f'"{key}"', f"'{key}'", *([key, key] if key in "pqr" else []))
 
@@ -435,19 +455,7 @@ def test_what_is_changed_is_right_and_the_rest_is_as_it_was(
     seed: int, instance: dict[str, Any], patch: dict[str, Any], newline: str, ends: bool
 ):
     writer = Writer(Random(seed))
-    writer.between(0)
-    writer.lines.append("adapters:" + writer.end_of_line())
-    writer.mapping({"b": {"p": "x"}}, 2)
-    start = len(writer.lines)
-    writer.between(2)
-    writer.lines.append("  a:" + writer.any_of("" if instance else " {}") + writer.end_of_line())
-    writer.mapping(instance, 4, is_instance=True)
-    end = len(writer.lines)
-    writer.between(2)
-    writer.mapping(writer.any_of({}, {"c": {"q": "y"}}), 2)
-    writer.between(0)
-    last = newline if ends or not writer.lines[-1].startswith((" ", "adapters")) else ""
-    text = newline.join(writer.lines) + last
+    text, start, end, last = writer.document(instance, newline, ends)
     old = parse(PATH, text.encode()).content
     assert old["adapters"]["a"] == instance
 
@@ -465,3 +473,35 @@ def test_what_is_changed_is_right_and_the_rest_is_as_it_was(
     assert set(comments) - set(kept) <= inside
     for removed in (None, {}):
         assert "adapters" in change(new, removed)
+
+
+class Anything(AdapterSettings):
+    model_config = ConfigDict(extra="allow")
+
+
+CATALOG = Catalog([AdapterSpec(name, type="x", summary="S.", adapter="m:C", settings=Anything) for name in "abc"])
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+@given(
+    st.integers(0, 2**32), instances, patches, st.sampled_from(["\n", "\r\n"]), st.sampled_from([0o600, 0o644, 0o604])
+)
+def test_planned_applied_and_rolled_back_a_file_is_byte_for_byte_what_it_was(
+    seed: int, instance: dict[str, Any], patch: dict[str, Any], newline: str, mode: int
+):
+    text = Writer(Random(seed)).document(instance, newline, ends=True)[0].encode()
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "oneiric.yaml"
+        path.write_bytes(text)
+        path.chmod(mode)
+        is_refused = "$s" in repr(merge_patch(instance, patch))  # it may look like a reference, and is none
+        with suppress(ConfigError) if is_refused else nullcontext():
+            apply_plan(plan_change("a", patch, CATALOG, path=path, environ={}))
+        changed = path.read_bytes()
+        if changed != text:
+            apply_plan(plan_rollback(CATALOG, path=path, environ={}))
+        assert path.read_bytes() == text
+        assert path.stat().st_mode & 0o777 == mode
+        if changed != text:
+            apply_plan(plan_rollback(CATALOG, path=path, environ={}))
+        assert path.read_bytes() == changed
