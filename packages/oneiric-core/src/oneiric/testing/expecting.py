@@ -37,6 +37,10 @@ class Expected(Generic[E]):
         if error is None:
             pytest.fail(f"The contract asks for {wanted} for {self._what}, and nothing was raised.")
         if isinstance(error, self._kinds):
+            if error.adapter is None:
+                pytest.fail(
+                    f"The {type(error).__name__} for {self._what} doesn't name its adapter: pass `adapter=self.name`."
+                )
             self.error = error
             return True
         if isinstance(error, Exception):

@@ -78,9 +78,9 @@ class VectorAdapter(Adapter):
     """A vector index.
 
     Each method raises NotInitialized before `init`, CollectionNotFound where there is no such collection, InvalidRecord for a
-    record or vector that can't be stored, InvalidRequest for a negative limit, a batch size below 1 and the like, Unsupported
-    for a filter that can't be expressed, ConnectionFailed and DeadlineExceeded. `timeout` is in seconds; None is the adapter's
-    default.
+    record or vector that can't be stored, InvalidRequest for a negative limit, a batch size below 1 and the like,
+    InvalidFilter for what is no Filter, Unsupported for one that can't be expressed, ConnectionFailed and DeadlineExceeded.
+    `timeout` is in seconds; None is the adapter's default.
     """
 
     @abstractmethod

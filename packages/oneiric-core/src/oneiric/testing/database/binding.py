@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from oneiric.errors import QueryError
-from oneiric.testing.database.things import COUNT, INSERT, DatabaseTests
+from oneiric.testing.database.things import COUNT, INSERT, DatabaseTests, fill
 from oneiric.testing.expecting import by_name, expect
 from oneiric.testing.hostile import TEXTS
 
@@ -21,7 +21,7 @@ class BindingTests(DatabaseTests):
     @by_name({name: text for name, text in TEXTS.items() if name != "huge"})
     async def test_a_value_is_never_sql(self, db: DatabaseAdapter, case: str) -> None:
         """It finds the row that holds it, and no other."""
-        await self.fill(db, 3)
+        await fill(db, 3)
         await db.execute(INSERT, 10, 1, case)
         found = await db.fetch_all("SELECT id FROM things WHERE s = $1", case)
         assert [row[0] for row in found] == [10], "a value is bound, never formatted into the statement"
@@ -30,7 +30,7 @@ class BindingTests(DatabaseTests):
     async def test_a_value_that_looks_like_a_placeholder_is_none(self, db: DatabaseAdapter) -> None:
         """`$2` is a text like any other."""
         row = await db.fetch_one(
-            f"SELECT {self.text(1)} AS a, {self.text(2)} AS b, {self.text(3)} AS c", "$2", "$3", "x"
+            f"SELECT {self._text(1)} AS a, {self._text(2)} AS b, {self._text(3)} AS c", "$2", "$3", "x"
         )
         assert row is not None, "there is a row"
         assert tuple(row) == ("$2", "$3", "x"), "placeholders inside a value are text"
@@ -38,14 +38,17 @@ class BindingTests(DatabaseTests):
     async def test_placeholders_in_any_order(self, db: DatabaseAdapter) -> None:
         """And more than once."""
         row = await db.fetch_one(
-            f"SELECT {self.text(3)} AS a, {self.text(1)} AS b, {self.text(3)} AS c, {self.text(2)} AS d", "1", "2", "3"
+            f"SELECT {self._text(3)} AS a, {self._text(1)} AS b, {self._text(3)} AS c, {self._text(2)} AS d",
+            "1",
+            "2",
+            "3",
         )
         assert row is not None, "there is a row"
         assert tuple(row) == ("3", "1", "3", "2"), "$1 is the first value, wherever and however often it is written"
 
     async def test_more_than_nine_placeholders(self, db: DatabaseAdapter) -> None:
         """`$1` is not the beginning of `$12`."""
-        columns = ", ".join(f"{self.text(number)} AS c{number}" for number in range(12, 0, -1))
+        columns = ", ".join(f"{self._text(number)} AS c{number}" for number in range(12, 0, -1))
         row = await db.fetch_one(f"SELECT {columns}", *map(str, range(1, 13)))
         assert row is not None, "there is a row"
         assert list(row) == [str(number) for number in range(12, 0, -1)], "$12 is the twelfth value"
@@ -53,20 +56,20 @@ class BindingTests(DatabaseTests):
     @pytest.mark.parametrize("text", ["$1", "$2", "?", ":name", "%s", "it''s $1", "{0}", "@x", "$$", "--$1", "/*$1*/"])
     async def test_what_looks_like_a_placeholder_in_a_string_is_text(self, db: DatabaseAdapter, text: str) -> None:
         """A literal is left alone."""
-        row = await db.fetch_one(f"SELECT '{text}' AS a, {self.text(1)} AS b", "value")
+        row = await db.fetch_one(f"SELECT '{text}' AS a, {self._text(1)} AS b", "value")
         assert row is not None, "there is a row"
         assert tuple(row) == (text.replace("''", "'"), "value"), "what is in a string is no placeholder"
 
     @pytest.mark.parametrize("comment", ["-- $2 ? :a %s '\n", "/* $2 ' ? \" */", "/* -- */"])
     async def test_what_looks_like_a_placeholder_in_a_comment_is_none(self, db: DatabaseAdapter, comment: str) -> None:
         """Nor does a quote in it begin a string."""
-        assert await db.fetch_value(f"SELECT {comment} {self.text(1)} {comment}", "value") == "value", (
+        assert await db.fetch_value(f"SELECT {comment} {self._text(1)} {comment}", "value") == "value", (
             "what is in a comment is no placeholder"
         )
 
     async def test_what_looks_like_a_placeholder_in_a_name_is_none(self, db: DatabaseAdapter) -> None:
         """In quotes."""
-        row = await db.fetch_one(f'SELECT {self.text(1)} AS "$2", 1 AS "a ""$3"" ?"', "value")
+        row = await db.fetch_one(f'SELECT {self._text(1)} AS "$2", 1 AS "a ""$3"" ?"', "value")
         assert row is not None, "there is a row"
         assert (row["$2"], row['a "$3" ?']) == ("value", 1), "what is in a quoted name is no placeholder"
 
@@ -89,6 +92,6 @@ class BindingTests(DatabaseTests):
             await db.execute(INSERT, [1, 2, "3"])
         assert await db.fetch_value(COUNT) == 0, "nothing is done with the wrong number of values"
 
-    def text(self, number: int) -> str:
+    def _text(self, number: int) -> str:
         """A placeholder that is a text."""
         return f"CAST(${number} AS {self.text_type})"

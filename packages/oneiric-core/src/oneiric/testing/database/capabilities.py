@@ -10,7 +10,7 @@ import pytest
 from oneiric.adapters.database.base import CONCURRENT_READS, DURABLE, RETURNING, SAVEPOINTS
 from oneiric.errors import Unsupported
 from oneiric.testing.child import kill_after
-from oneiric.testing.database.things import COUNT, INSERT, SOON, DatabaseTests
+from oneiric.testing.database.things import COUNT, INSERT, SOON, DatabaseTests, fill, ids
 from oneiric.testing.expecting import expect
 from oneiric.testing.guard import skip
 
@@ -43,25 +43,25 @@ class DatabaseCapabilityTests(DatabaseTests):
         insert = "INSERT INTO things (id, s) VALUES ($1, 'a'), ($2, 'b') RETURNING id, s"
         if RETURNING not in capabilities:
             with expect(Unsupported, f"INSERT … RETURNING where {RETURNING!r} is not declared"):
-                await self.all_of(db, method, insert, 1, 2)
+                await all_of(db, method, insert, 1, 2)
             assert await db.fetch_value(COUNT) == 0, "what is unsupported is refused before anything is done"
             return
         expected: dict[str, Any] = {"fetch_one": [(1, "a")], "fetch_value": [1]}
-        assert await self.all_of(db, method, insert, 1, 2) == expected.get(method, [(1, "a"), (2, "b")]), (
+        assert await all_of(db, method, insert, 1, 2) == expected.get(method, [(1, "a"), (2, "b")]), (
             f"{method}() of INSERT … RETURNING gives its rows"
         )
-        assert await self.ids(db) == [1, 2], f"{method}() of INSERT … RETURNING inserts every row, and commits"
+        assert await ids(db) == [1, 2], f"{method}() of INSERT … RETURNING inserts every row, and commits"
 
     async def test_returning_from_update_and_delete(self, db: DatabaseAdapter, capabilities: Set[str]) -> None:
         """And from what changes no row, none."""
         if RETURNING not in capabilities:
             skip(f"the adapter doesn't declare {RETURNING!r}")
-        await self.fill(db, 3)
+        await fill(db, 3)
         changed = await db.fetch_all("UPDATE things SET n = $1 WHERE id = $2 RETURNING id, n", 50, 1)
         assert [tuple(row) for row in changed] == [(1, 50)], "UPDATE … RETURNING gives the rows as they are now"
         assert await db.fetch_all("DELETE FROM things WHERE id = $1 RETURNING id", 77) == [], "none changed, none given"
         assert await db.fetch_value("DELETE FROM things WHERE id = $1 RETURNING s", 2) == "s2", "DELETE … RETURNING"
-        assert await self.ids(db) == [0, 1], "and the row is deleted"
+        assert await ids(db) == [0, 1], "and the row is deleted"
 
     async def test_execute_counts_the_rows_of_returning(self, db: DatabaseAdapter, capabilities: Set[str]) -> None:
         """As it does without it."""
@@ -70,7 +70,7 @@ class DatabaseCapabilityTests(DatabaseTests):
         assert await db.execute("INSERT INTO things (id) VALUES (1), (2) RETURNING id") == 2, (
             "execute() of INSERT … RETURNING returns how many rows it inserted"
         )
-        assert await self.ids(db) == [1, 2], "and inserts them"
+        assert await ids(db) == [1, 2], "and inserts them"
 
     async def test_savepoints_are_unsupported_where_they_are_not_declared(
         self, db: DatabaseAdapter, capabilities: Set[str]
@@ -82,7 +82,7 @@ class DatabaseCapabilityTests(DatabaseTests):
             with expect(Unsupported, f"a nested transaction where {SAVEPOINTS!r} is not declared"):
                 await tx.transaction().__aenter__()
             await tx.execute(INSERT, 1, 1, "a")
-        assert await self.ids(db) == [1], "what is unsupported is refused before anything is done"
+        assert await ids(db) == [1], "what is unsupported is refused before anything is done"
 
     async def test_reads_go_on_beside_a_transaction(self, db: DatabaseAdapter, capabilities: Set[str]) -> None:
         """And don't see what it has not committed."""
@@ -126,11 +126,12 @@ class DatabaseCapabilityTests(DatabaseTests):
             f"{DURABLE!r}: what has returned survives the end of the process, and what was not committed does not"
         )
 
-    async def all_of(self, db: DatabaseAdapter, method: str, sql: str, *values: Any) -> list[Any]:
-        """What a method gives, as a list of tuples or of one value."""
-        if method == "stream":
-            return [tuple(row) async for row in db.stream(sql, *values)]
-        if method == "fetch_all":
-            return [tuple(row) for row in await db.fetch_all(sql, *values)]
-        found = await getattr(db, method)(sql, *values)
-        return [found if method == "fetch_value" else tuple(found)]
+
+async def all_of(db: DatabaseAdapter, method: str, sql: str, *values: Any) -> list[Any]:
+    """What a method gives, as a list of tuples or of one value."""
+    if method == "stream":
+        return [tuple(row) async for row in db.stream(sql, *values)]
+    if method == "fetch_all":
+        return [tuple(row) for row in await db.fetch_all(sql, *values)]
+    found = await getattr(db, method)(sql, *values)
+    return [found if method == "fetch_value" else tuple(found)]

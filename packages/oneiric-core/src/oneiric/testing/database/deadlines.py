@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from oneiric.errors import DeadlineExceeded
-from oneiric.testing.database.things import COUNT, INSERT, SOON, DatabaseTests
+from oneiric.testing.database.things import COUNT, INSERT, SOON, DatabaseTests, ids
 from oneiric.testing.expecting import expect
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ class DeadlineTests(DatabaseTests):
             with expect(DeadlineExceeded, "an INSERT that takes longer than its timeout"):
                 await db.execute(slow, timeout=0.2)
             assert await db.execute(INSERT, 1, 1, "a") == 1, "the adapter goes on after a deadline"
-        assert await self.ids(db) == [1], "a write that was interrupted has stored nothing"
+        assert await ids(db) == [1], "a write that was interrupted has stored nothing"
 
     async def test_many_rows_reach_their_deadline(self, db: DatabaseAdapter) -> None:
         """The whole call has one deadline, and is all or none."""
@@ -66,7 +66,7 @@ class DeadlineTests(DatabaseTests):
                 async with db.transaction() as tx:
                     await tx.execute(INSERT, 1, 1, "a")
                     await tx.fetch_value(self.slow_query, timeout=0.2)
-            assert await self.ids(db) == [], "a transaction that a deadline ends is rolled back"
+            assert await ids(db) == [], "a transaction that a deadline ends is rolled back"
             assert await db.execute(INSERT, 1, 1, "a") == 1, "the adapter goes on"
 
     async def test_a_cancelled_statement_is_interrupted(self, db: DatabaseAdapter) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from oneiric.errors import ConstraintViolation, NotInitialized, QueryError
-from oneiric.testing.database.things import COUNT, INSERT, DatabaseTests
+from oneiric.testing.database.things import COUNT, INSERT, DatabaseTests, ids
 from oneiric.testing.database.transactions import CALLS
 from oneiric.testing.expecting import expect
 
@@ -123,7 +123,7 @@ class ErrorTests(DatabaseTests):
         await db.execute(INSERT, 3, 3, "taken")
         with expect(ConstraintViolation, "an INSERT of three rows, of which one has a key that is taken"):
             await db.execute("INSERT INTO things (id) VALUES ($1), ($2), ($3)", 1, 2, 3)
-        assert await self.ids(db) == [3], "a statement that fails has done nothing"
+        assert await ids(db) == [3], "a statement that fails has done nothing"
 
     @pytest.mark.parametrize("call", CALLS.values(), ids=CALLS)
     @pytest.mark.parametrize("when", ["before-init", "after-cleanup"])

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from oneiric.testing.database.things import ALL, INSERT, DatabaseTests
+from oneiric.testing.database.things import ALL, INSERT, DatabaseTests, fill
 from oneiric.testing.expecting import by_name
 from oneiric.testing.hostile import NAMES
 
@@ -19,7 +19,7 @@ class RowTests(DatabaseTests):
 
     async def test_fetch_all_gives_every_row_in_the_querys_order(self, db: DatabaseAdapter) -> None:
         """All of them, in a list."""
-        await self.fill(db, 50)
+        await fill(db, 50)
         rows = await db.fetch_all("SELECT id FROM things WHERE id >= $1 ORDER BY id DESC", 20)
         assert isinstance(rows, list), "fetch_all() returns a list"
         assert [row[0] for row in rows] == list(range(49, 19, -1)), "fetch_all() gives all rows, in the query's order"
@@ -30,7 +30,7 @@ class RowTests(DatabaseTests):
 
     async def test_fetch_one_gives_the_first_row(self, db: DatabaseAdapter) -> None:
         """However many there are."""
-        await self.fill(db, 50)
+        await fill(db, 50)
         row = await db.fetch_one("SELECT id, n FROM things WHERE id >= $1 ORDER BY id", 10)
         assert row is not None, "fetch_one() gives the first row of a query"
         assert tuple(row) == (10, 3), "fetch_one() gives the first row of a query"
@@ -41,7 +41,7 @@ class RowTests(DatabaseTests):
 
     async def test_fetch_value_gives_the_first_column_of_the_first_row(self, db: DatabaseAdapter) -> None:
         """Of however many."""
-        await self.fill(db, 50)
+        await fill(db, 50)
         value = await db.fetch_value("SELECT s, id FROM things WHERE id >= $1 ORDER BY id", 10)
         assert value == "s10", "fetch_value() gives the first column of the first row"
 

@@ -9,7 +9,7 @@ import pytest
 
 from oneiric.adapters.database.base import SAVEPOINTS
 from oneiric.errors import ConstraintViolation, TransactionClosed
-from oneiric.testing.database.things import COUNT, INSERT, SOON, DatabaseTests
+from oneiric.testing.database.things import COUNT, INSERT, SOON, DatabaseTests, ids
 from oneiric.testing.database.transactions import CALLS, Undo
 from oneiric.testing.expecting import expect
 from oneiric.testing.guard import skip
@@ -40,7 +40,7 @@ class NestedTransactionTests(DatabaseTests):
                     await inner.execute("DELETE FROM things WHERE id = $1", 1)
                     raise Undo
             await tx.execute(INSERT, 3, 3, "after")
-        assert await self.ids(nesting) == [1, 3], "a nested transaction is rolled back alone"
+        assert await ids(nesting) == [1, 3], "a nested transaction is rolled back alone"
 
     async def test_a_nested_transaction_is_kept_with_the_outer_one(self, nesting: DatabaseAdapter) -> None:
         """When both end well."""
@@ -48,7 +48,7 @@ class NestedTransactionTests(DatabaseTests):
             async with tx.transaction() as inner:
                 await inner.execute(INSERT, 1, 1, "a")
             assert await tx.fetch_value(COUNT) == 1, "the outer transaction sees what a nested one has written"
-        assert await self.ids(nesting) == [1], "a nested transaction that ends well is committed with the outer one"
+        assert await ids(nesting) == [1], "a nested transaction that ends well is committed with the outer one"
 
     async def test_a_nested_transaction_goes_with_the_outer_one(self, nesting: DatabaseAdapter) -> None:
         """When that is rolled back, though the nested one had ended well."""
@@ -57,7 +57,7 @@ class NestedTransactionTests(DatabaseTests):
                 async with tx.transaction() as inner:
                     await inner.execute(INSERT, 1, 1, "a")
                 raise Undo
-        assert await self.ids(nesting) == [], "a nested transaction is undone with the outer one"
+        assert await ids(nesting) == [], "a nested transaction is undone with the outer one"
 
     async def test_an_error_in_a_nested_transaction_leaves_the_outer_one_usable(self, nesting: DatabaseAdapter) -> None:
         """On every backend: it is the way to try something that may fail."""
@@ -69,7 +69,7 @@ class NestedTransactionTests(DatabaseTests):
                         await inner.execute(INSERT, 2, 2, "undone")
                         await inner.execute(INSERT, 1, 1, "again")
             await tx.execute(INSERT, 3, 3, "b")
-        assert await self.ids(nesting) == [1, 3], "an error in a nested transaction leaves the outer one usable"
+        assert await ids(nesting) == [1, 3], "an error in a nested transaction leaves the outer one usable"
 
     async def test_rows_that_fail_in_a_nested_transaction_leave_the_outer_one_usable(
         self, nesting: DatabaseAdapter
@@ -81,7 +81,7 @@ class NestedTransactionTests(DatabaseTests):
                 with expect(ConstraintViolation, "rows of which one has a key that is taken"):
                     async with tx.transaction() as inner:
                         await method(inner, [(number, 0, "x") for number in range(10)])
-        assert await self.ids(nesting) == [5], "rows that fail in a nested transaction are all undone"
+        assert await ids(nesting) == [5], "rows that fail in a nested transaction are all undone"
 
     async def test_nested_transactions_five_deep(self, nesting: DatabaseAdapter) -> None:
         """The third is rolled back, and with it those inside it."""
@@ -100,7 +100,7 @@ class NestedTransactionTests(DatabaseTests):
 
         async with nesting.transaction() as tx:
             await go(tx, 1)
-        assert await self.ids(nesting) == [1, 2], "a nested transaction that is rolled back takes those inside it along"
+        assert await ids(nesting) == [1, 2], "a nested transaction that is rolled back takes those inside it along"
 
     async def test_nested_transactions_one_after_another(self, nesting: DatabaseAdapter) -> None:
         """Every second is rolled back."""
@@ -113,7 +113,7 @@ class NestedTransactionTests(DatabaseTests):
                             raise Undo
                 except Undo:
                     pass
-        assert await self.ids(nesting) == list(range(0, 20, 2)), "each nested transaction is kept or undone by itself"
+        assert await ids(nesting) == list(range(0, 20, 2)), "each nested transaction is kept or undone by itself"
 
     @pytest.mark.parametrize("call", CALLS.values(), ids=CALLS)
     async def test_a_nested_handle_is_closed_after_its_end(
@@ -126,7 +126,7 @@ class NestedTransactionTests(DatabaseTests):
             with expect(TransactionClosed, "a nested handle that is used after its end"):
                 await call(inner)
             await tx.execute(INSERT, 2, 2, "b")
-        assert await self.ids(nesting) == [1, 2], "the outer transaction goes on"
+        assert await ids(nesting) == [1, 2], "the outer transaction goes on"
 
     async def test_a_nested_handle_is_closed_with_the_outer_one(self, nesting: DatabaseAdapter) -> None:
         """Whichever way its own block was left."""
@@ -153,9 +153,7 @@ class NestedTransactionTests(DatabaseTests):
             task.cancel()
             with pytest.raises(asyncio.CancelledError):
                 await task
-            assert await self.ids(nesting) == [], (
-                "a cancelled transaction is rolled back, from the inside to the outside"
-            )
+            assert await ids(nesting) == [], "a cancelled transaction is rolled back, from the inside to the outside"
 
     async def _insert_many(self, tx: Transaction, rows: list[tuple[Any, ...]]) -> int:
         return await tx.insert_many("things", ["id", "n", "s"], rows)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from oneiric.errors import DeadlineExceeded, QueryError
-from oneiric.testing.database.things import COUNT, INSERT, SOON, DatabaseTests
+from oneiric.testing.database.things import COUNT, INSERT, SOON, DatabaseTests, fill
 from oneiric.testing.expecting import expect
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ class StreamTests(DatabaseTests):
     @pytest.mark.parametrize("batch_size", [1, 7, 500, 501, 10_000])
     async def test_a_stream_gives_every_row_in_order(self, db: DatabaseAdapter, batch_size: int) -> None:
         """Whatever the batches: the last may be full, or not."""
-        await self.fill(db, 501)
+        await fill(db, 501)
         ids = [row["id"] async for row in db.stream(IDS, batch_size=batch_size)]
         assert ids == list(range(501)), "a stream gives every row once, in the query's order"
 
@@ -35,13 +35,13 @@ class StreamTests(DatabaseTests):
 
     async def test_a_stream_binds_its_values(self, db: DatabaseAdapter) -> None:
         """As the other methods do."""
-        await self.fill(db, 20)
+        await fill(db, 20)
         rows = [tuple(row) async for row in db.stream("SELECT id, s FROM things WHERE s = $1 OR id = $2", "s3", 3)]
         assert rows == [(3, "s3")], "a stream binds its values"
 
     async def test_a_stream_is_as_of_its_first_row(self, db: DatabaseAdapter) -> None:
         """What is written meanwhile isn't in it, and what is deleted meanwhile is."""
-        await self.fill(db, 300)
+        await fill(db, 300)
         seen: list[int] = []
         async with asyncio.timeout(SOON), aclosing(db.stream(IDS, batch_size=10)) as rows:
             async for row in rows:
@@ -53,7 +53,7 @@ class StreamTests(DatabaseTests):
 
     async def test_the_adapter_works_beside_a_stream(self, db: DatabaseAdapter) -> None:
         """A stream that is open keeps nobody out."""
-        await self.fill(db, 100)
+        await fill(db, 100)
         async with asyncio.timeout(SOON):
             async for row in db.stream(IDS, batch_size=10):
                 if row[0] % 30 == 0:
@@ -64,7 +64,7 @@ class StreamTests(DatabaseTests):
 
     async def test_streams_side_by_side_do_not_mix(self, db: DatabaseAdapter) -> None:
         """Each has its own rows."""
-        await self.fill(db, 100)
+        await fill(db, 100)
         below = "SELECT id FROM things WHERE id < $1 ORDER BY id"
         streams = [db.stream(below, number * 25, batch_size=3) for number in (1, 2, 3)]
         found: list[list[int]] = [[], [], []]
@@ -80,7 +80,7 @@ class StreamTests(DatabaseTests):
 
     async def test_streams_that_are_left_early_hold_nothing(self, db: DatabaseAdapter) -> None:
         """Fifty of them, closed at their first row: no connection or lock is left."""
-        await self.fill(db, 100)
+        await fill(db, 100)
         async with asyncio.timeout(SOON):
             for _ in range(50):
                 async with aclosing(db.stream(IDS, batch_size=5)) as rows:
@@ -89,7 +89,7 @@ class StreamTests(DatabaseTests):
 
     async def test_a_stream_that_is_abandoned_holds_nothing(self, db: DatabaseAdapter) -> None:
         """Dropped without a word, and collected."""
-        await self.fill(db, 100)
+        await fill(db, 100)
         async with asyncio.timeout(SOON):
             for _ in range(10):
                 rows = db.stream(IDS, batch_size=5)
@@ -101,7 +101,7 @@ class StreamTests(DatabaseTests):
 
     async def test_an_exception_in_the_loop_leaves_the_stream(self, db: DatabaseAdapter) -> None:
         """It comes out as it is, and the adapter goes on."""
-        await self.fill(db, 100)
+        await fill(db, 100)
         with pytest.raises(ZeroDivisionError):
             async with aclosing(db.stream(IDS, batch_size=5)) as rows:
                 async for row in rows:
@@ -134,7 +134,7 @@ class StreamTests(DatabaseTests):
 
     async def test_a_stream_on_a_handle_is_inside_its_transaction(self, db: DatabaseAdapter) -> None:
         """It sees what the transaction has written, and what is written meanwhile doesn't mix in."""
-        await self.fill(db, 5)
+        await fill(db, 5)
         seen = []
         async with asyncio.timeout(SOON), db.transaction() as tx:
             await tx.execute(INSERT, 5, 0, "own")

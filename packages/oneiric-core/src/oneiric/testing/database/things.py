@@ -63,10 +63,12 @@ class DatabaseTests(AdapterUnderTest):
         )
         yield adapter
 
-    async def fill(self, db: Queries, number: int) -> None:
-        """Insert rows with the ids 0, 1, …"""
-        await db.insert_many("things", ["id", "n", "s"], [(each, each % 7, f"s{each}") for each in range(number)])
 
-    async def ids(self, db: Queries) -> list[int]:
-        """The ids that there are."""
-        return [row[0] for row in await db.fetch_all("SELECT id FROM things ORDER BY id")]
+async def fill(db: Queries, number: int) -> None:
+    """Insert rows with the ids 0, 1, …"""
+    await db.insert_many("things", ["id", "n", "s"], [(each, each % 7, f"s{each}") for each in range(number)])
+
+
+async def ids(db: Queries) -> list[int]:
+    """The ids that there are."""
+    return [row[0] for row in await db.fetch_all("SELECT id FROM things ORDER BY id")]

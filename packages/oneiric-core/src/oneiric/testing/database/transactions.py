@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from oneiric.errors import ConstraintViolation, OneiricError, TransactionClosed
-from oneiric.testing.database.things import COUNT, INSERT, SOON, DatabaseTests
+from oneiric.testing.database.things import COUNT, INSERT, SOON, DatabaseTests, ids
 from oneiric.testing.expecting import expect
 from oneiric.testing.guard import skip
 
@@ -42,7 +42,7 @@ class TransactionTests(DatabaseTests):
         async with db.transaction() as tx:
             await tx.execute(INSERT, 1, 1, "a")
             await tx.insert_many("things", ["id"], [(2,), (3,)])
-        assert await self.ids(db) == [1, 2, 3], "a transaction is committed at the end of its block"
+        assert await ids(db) == [1, 2, 3], "a transaction is committed at the end of its block"
 
     async def test_an_exception_rolls_it_back(self, db: DatabaseAdapter) -> None:
         """All of it; and the exception comes out as it is."""
@@ -54,7 +54,7 @@ class TransactionTests(DatabaseTests):
                 await tx.execute("DELETE FROM things WHERE id = $1", 1)
                 raise error
         assert raised.value is error, "what leaves the block comes out as it is"
-        assert await self.ids(db) == [1], "an exception rolls a transaction back"
+        assert await ids(db) == [1], "an exception rolls a transaction back"
 
     async def test_leaving_the_block_by_return_commits(self, db: DatabaseAdapter) -> None:
         """As its end does."""
@@ -64,7 +64,7 @@ class TransactionTests(DatabaseTests):
                 return await tx.execute(INSERT, 1, 1, "a")
 
         assert await insert() == 1, "a call in a transaction returns what it returns elsewhere"
-        assert await self.ids(db) == [1], "leaving a transaction by `return` commits it"
+        assert await ids(db) == [1], "leaving a transaction by `return` commits it"
 
     async def test_the_handle_sees_what_it_has_written(self, db: DatabaseAdapter) -> None:
         """Before the commit."""
@@ -81,7 +81,7 @@ class TransactionTests(DatabaseTests):
             async with db.transaction() as tx:
                 await tx.execute(INSERT, 1, 1, "a")
                 await tx.execute(INSERT, 1, 1, "again")
-        assert await self.ids(db) == [], "an error of the database that leaves the block rolls back"
+        assert await ids(db) == [], "an error of the database that leaves the block rolls back"
 
     @pytest.mark.parametrize("call", CALLS.values(), ids=CALLS)
     @pytest.mark.parametrize("end", ["committed", "rolled-back"])
@@ -112,7 +112,7 @@ class TransactionTests(DatabaseTests):
                     except OneiricError:
                         pass
                     raise Undo
-        assert await self.ids(db) == ([2] if done else []), "what is called on the adapter is not inside a transaction"
+        assert await ids(db) == ([2] if done else []), "what is called on the adapter is not inside a transaction"
 
     async def test_a_task_is_not_inside_its_parents_transaction(self, db: DatabaseAdapter) -> None:
         """Nothing is bound to the task, and so nothing is inherited by those that it starts."""
@@ -124,7 +124,7 @@ class TransactionTests(DatabaseTests):
                     await asyncio.wait({other}, timeout=0.1)
                     raise Undo
             await other
-        assert await self.ids(db) == [2], "a task's write is its own, whoever started it"
+        assert await ids(db) == [2], "a task's write is its own, whoever started it"
 
     async def test_transactions_side_by_side_do_not_mix(self, db: DatabaseAdapter) -> None:
         """Sixteen, of which every second is rolled back."""
@@ -140,7 +140,7 @@ class TransactionTests(DatabaseTests):
         async with asyncio.timeout(SOON):
             await asyncio.gather(*(run(number) for number in range(16)), return_exceptions=True)
         even = list(range(0, 16, 2))
-        assert await self.ids(db) == even + [number + 100 for number in even], (
+        assert await ids(db) == even + [number + 100 for number in even], (
             "of transactions side by side each is committed or rolled back alone"
         )
 
@@ -173,7 +173,7 @@ class TransactionTests(DatabaseTests):
             task.cancel()
             with pytest.raises(asyncio.CancelledError):
                 await task
-            assert await self.ids(db) == [], "a transaction that is cancelled is rolled back"
+            assert await ids(db) == [], "a transaction that is cancelled is rolled back"
             assert await db.execute(INSERT, 1, 1, "b") == 1, "the adapter goes on after a cancelled transaction"
 
     async def test_a_transaction_cancelled_in_a_statement_is_rolled_back(self, db: DatabaseAdapter) -> None:
@@ -193,7 +193,7 @@ class TransactionTests(DatabaseTests):
             task.cancel()
             with pytest.raises(asyncio.CancelledError):
                 await task
-            assert await self.ids(db) == [], "a transaction that is cancelled in a statement is rolled back"
+            assert await ids(db) == [], "a transaction that is cancelled in a statement is rolled back"
             assert await db.execute(INSERT, 1, 1, "b") == 1, "the adapter goes on after a cancelled transaction"
 
     async def test_a_commit_that_fails_is_an_error(self, db: DatabaseAdapter) -> None:
@@ -209,7 +209,7 @@ class TransactionTests(DatabaseTests):
         assert await db.fetch_value("SELECT count(*) FROM parts") == 0, "a commit that fails stores nothing"
         async with db.transaction() as tx:
             await tx.execute(INSERT, 1, 1, "a")
-        assert await self.ids(db) == [1], "the adapter goes on after a commit that failed"
+        assert await ids(db) == [1], "the adapter goes on after a commit that failed"
 
     async def test_the_calls_of_one_handle_may_come_from_many_tasks(self, db: DatabaseAdapter) -> None:
         """They are done one after the other, on its one connection."""

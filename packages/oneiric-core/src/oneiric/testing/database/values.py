@@ -32,50 +32,50 @@ class ValueTests(DatabaseTests):
     @by_name(TEXTS)
     async def test_a_text_comes_back(self, db: DatabaseAdapter, case: str) -> None:
         """As a str, character by character."""
-        assert await self.there_and_back(db, "s", case) == case, "a text comes back as it was"
+        assert await there_and_back(db, "s", case) == case, "a text comes back as it was"
 
     @by_name(BLOBS)
     async def test_bytes_come_back(self, db: DatabaseAdapter, case: bytes) -> None:
         """As bytes."""
-        assert await self.there_and_back(db, "b", case) == case, "bytes come back as they were"
+        assert await there_and_back(db, "b", case) == case, "bytes come back as they were"
 
     @by_name(INTEGERS)
     async def test_an_integer_comes_back(self, db: DatabaseAdapter, case: int) -> None:
         """As an int, exactly: one that went through a float has lost its last digits."""
-        back = await self.there_and_back(db, "n", case)
+        back = await there_and_back(db, "n", case)
         assert back == case, "an integer comes back exactly"
         assert isinstance(back, int), "an integer comes back as an int"
 
     @by_name(FLOATS)
     async def test_a_float_comes_back(self, db: DatabaseAdapter, case: float) -> None:
         """As a float of 64 bits, to the last digit."""
-        back = await self.there_and_back(db, "x", case)
+        back = await there_and_back(db, "x", case)
         assert back == case, "a float comes back to the last digit"
         assert isinstance(back, float), "a float comes back as a float, a whole number too"
 
     async def test_nan_comes_back_as_nan_or_none(self, db: DatabaseAdapter) -> None:
         """None on a backend that has no NaN."""
-        back = await self.there_and_back(db, "x", math.nan)
+        back = await there_and_back(db, "x", math.nan)
         assert back is None or math.isnan(back), "NaN comes back as NaN, or as None where the backend has none"
 
     @pytest.mark.parametrize("case", [True, False])
     async def test_a_boolean_comes_back(self, db: DatabaseAdapter, case: bool) -> None:
         """As itself, or as 0 or 1."""
-        back = await self.there_and_back(db, "t", case)
+        back = await there_and_back(db, "t", case)
         assert back == case, "a boolean comes back as itself, or as 0 or 1"
         assert isinstance(back, bool | int), "a boolean comes back as itself, or as 0 or 1"
 
     @pytest.mark.parametrize("column", ["n", "s", "x", "b", "t"])
     async def test_none_comes_back(self, db: DatabaseAdapter, column: str) -> None:
         """It is NULL, in a column of any type."""
-        assert await self.there_and_back(db, column, None) is None, "None is NULL, and comes back as None"
+        assert await there_and_back(db, column, None) is None, "None is NULL, and comes back as None"
         assert await db.fetch_value(f"SELECT count(*) FROM things WHERE {column} IS NULL") == 1, "None is NULL"
 
     @by_name(WITH_NUL)
     async def test_a_nul_is_kept_or_refused(self, db: DatabaseAdapter, case: str) -> None:
         """QueryError where the backend can't keep it. What it must not do is cut the text off there."""
         try:
-            back = await self.there_and_back(db, "s", case)
+            back = await there_and_back(db, "s", case)
         except QueryError:
             assert await db.fetch_value(COUNT) == 0, "a text that is refused is not stored"
             return
@@ -86,21 +86,21 @@ class ValueTests(DatabaseTests):
     async def test_an_integer_beyond_64_bits_is_refused(self, db: DatabaseAdapter, case: int) -> None:
         """QueryError, and nothing is stored: not a float of about that size, not its last 64 bits."""
         with expect(QueryError, "an integer of more than 64 bits"):
-            await self.there_and_back(db, "n", case)
+            await there_and_back(db, "n", case)
         assert await db.fetch_value(COUNT) == 0, "an integer that is refused is not stored"
 
     @by_name(SURROGATES)
     async def test_a_lone_surrogate_is_refused(self, db: DatabaseAdapter, case: str) -> None:
         """QueryError: it is no text."""
         with expect(QueryError, "a str with a lone surrogate"):
-            await self.there_and_back(db, "s", case)
+            await there_and_back(db, "s", case)
         assert await db.fetch_value(COUNT) == 0, "a text that is refused is not stored"
 
     @pytest.mark.parametrize("column", ["n", "s", "b"])
     async def test_an_object_is_refused(self, db: DatabaseAdapter, column: str) -> None:
         """QueryError: it is not stored as what `str` makes of it."""
         with expect(QueryError, "an object of no type that a database has"):
-            await self.there_and_back(db, column, object())
+            await there_and_back(db, column, object())
         assert await db.fetch_value(COUNT) == 0, "an object is not stored as what `str` makes of it"
 
     @pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of Python's own sqlite3, which turns dates into text
@@ -108,7 +108,7 @@ class ValueTests(DatabaseTests):
     async def test_another_value_is_kept_or_refused(self, db: DatabaseAdapter, case: Any) -> None:
         """Dates and decimals are the backend's own: here, in a column of text, as text; or QueryError."""
         try:
-            back = await self.there_and_back(db, "s", case)
+            back = await there_and_back(db, "s", case)
         except QueryError:
             return
         assert str(back) == str(case), "a value of another type is kept as it is, or refused with QueryError"
@@ -125,7 +125,8 @@ class ValueTests(DatabaseTests):
         back = [tuple(row) async for row in db.stream("SELECT id, n, s, x, b, t FROM things ORDER BY id", batch_size=5)]
         assert back == rows, "what insert_many() takes and stream() gives is what execute() and fetch_all() do"
 
-    async def there_and_back(self, db: DatabaseAdapter, column: str, value: Any) -> Any:
-        """Store one value in the column for its type, and read it."""
-        await db.execute(f"INSERT INTO things (id, {column}) VALUES ($1, $2)", 1, value)
-        return await db.fetch_value(f"SELECT {column} FROM things WHERE id = $1", 1)
+
+async def there_and_back(db: DatabaseAdapter, column: str, value: Any) -> Any:
+    """Store one value in the column for its type, and read it."""
+    await db.execute(f"INSERT INTO things (id, {column}) VALUES ($1, $2)", 1, value)
+    return await db.fetch_value(f"SELECT {column} FROM things WHERE id = $1", 1)

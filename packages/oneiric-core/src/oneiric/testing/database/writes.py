@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from oneiric.errors import ConstraintViolation, QueryError
-from oneiric.testing.database.things import ALL, COUNT, INSERT, DatabaseTests
+from oneiric.testing.database.things import ALL, COUNT, INSERT, DatabaseTests, fill, ids
 from oneiric.testing.expecting import by_name, expect
 from oneiric.testing.hostile import NAMES
 
@@ -32,7 +32,7 @@ class WriteTests(DatabaseTests):
 
     async def test_execute_says_zero_where_it_changed_nothing(self, db: DatabaseAdapter) -> None:
         """Whatever the statement before it did."""
-        await self.fill(db, 5)
+        await fill(db, 5)
         assert await db.execute("UPDATE things SET n = $1 WHERE id = $2", 5, 77) == 0, "an UPDATE of no row returns 0"
         assert await db.execute("DELETE FROM things WHERE id = $1", 77) == 0, "a DELETE of no row returns 0"
         assert await db.execute(f"CREATE TABLE more (id {self.integer_type})") == 0, "DDL returns 0"
@@ -40,12 +40,12 @@ class WriteTests(DatabaseTests):
 
     async def test_a_row_that_is_set_to_what_it_was_counts(self, db: DatabaseAdapter) -> None:
         """As it does in SQL."""
-        await self.fill(db, 5)
+        await fill(db, 5)
         assert await db.execute("UPDATE things SET n = n") == 5, "an UPDATE counts the rows that it wrote"
 
     async def test_execute_many_runs_once_a_row(self, db: DatabaseAdapter) -> None:
         """And adds up."""
-        await self.fill(db, 10)
+        await fill(db, 10)
         rows = [(100, 1), (200, 2), (300, 99)]
         assert await db.execute_many("UPDATE things SET n = $1 WHERE id >= $2", rows) == 9 + 8, (
             "execute_many() returns how many rows were affected together"
@@ -73,7 +73,7 @@ class WriteTests(DatabaseTests):
     @pytest.mark.parametrize("method", ["execute_many", "insert_many"])
     async def test_no_rows_change_nothing(self, db: DatabaseAdapter, method: str) -> None:
         """And are no error."""
-        assert await self.write(db, method, []) == 0, f"{method}() of no rows returns 0"
+        assert await write(db, method, []) == 0, f"{method}() of no rows returns 0"
         assert await db.fetch_value(COUNT) == 0, f"{method}() of no rows inserts nothing"
 
     @pytest.mark.parametrize("method", ["execute_many", "insert_many"])
@@ -81,7 +81,7 @@ class WriteTests(DatabaseTests):
         """All or none: the 500th of 1,000 rows has an id that is taken."""
         await db.execute(INSERT, 500, 0, "first")
         with expect(ConstraintViolation, f"{method}() of a row whose key is taken"):
-            await self.write(db, method, [(number, 0, "later") for number in range(1_000)])
+            await write(db, method, [(number, 0, "later") for number in range(1_000)])
         assert [tuple(row) for row in await db.fetch_all(ALL)] == [(500, 0, "first")], (
             f"{method}() is all or none: a row that fails undoes those before it"
         )
@@ -90,7 +90,7 @@ class WriteTests(DatabaseTests):
     async def test_a_value_that_can_not_be_undoes_the_rows_before_it(self, db: DatabaseAdapter, method: str) -> None:
         """The same where the driver refuses a value, and not the backend."""
         with expect(QueryError, f"{method}() of an object that is no value"):
-            await self.write(db, method, [*((number, 0, "x") for number in range(500)), (500, 0, object())])
+            await write(db, method, [*((number, 0, "x") for number in range(500)), (500, 0, object())])
         assert await db.fetch_value(COUNT) == 0, f"{method}() is all or none: a value that can't be undoes all rows"
 
     @pytest.mark.parametrize("method", ["execute_many", "insert_many"])
@@ -100,7 +100,7 @@ class WriteTests(DatabaseTests):
     ) -> None:
         """QueryError, and nothing is stored."""
         with expect(QueryError, f"{method}() with a row of the wrong length"):
-            await self.write(db, method, [*((number, 0, "x") for number in range(100, 200)), row])
+            await write(db, method, [*((number, 0, "x") for number in range(100, 200)), row])
         assert await db.fetch_value(COUNT) == 0, f"{method}() is all or none: a row of the wrong length undoes all"
 
     @pytest.mark.parametrize("method", ["execute_many", "insert_many"])
@@ -113,7 +113,7 @@ class WriteTests(DatabaseTests):
             raise error
 
         with pytest.raises(ValueError, match="of the caller's own") as raised:
-            await self.write(db, method, rows())
+            await write(db, method, rows())
         assert raised.value is error, f"what an iterable of rows raises comes out of {method}() as it is"
         assert await db.fetch_value(COUNT) == 0, f"{method}() is all or none: an iterable that raises undoes all rows"
 
@@ -122,7 +122,7 @@ class WriteTests(DatabaseTests):
         """Time and again."""
         for _ in range(30):
             with expect(ConstraintViolation, f"{method}() of two rows with one key"):
-                await self.write(db, method, [(1, 0, "x"), (1, 0, "y")])
+                await write(db, method, [(1, 0, "x"), (1, 0, "y")])
         assert await db.execute(INSERT, 1, 1, "z") == 1, f"the adapter goes on after {method}() has failed"
 
     @by_name(NAMES)
@@ -139,7 +139,7 @@ class WriteTests(DatabaseTests):
     async def test_a_dot_parts_the_schema_from_the_table(self, db: DatabaseAdapter) -> None:
         """`schema.table`."""
         await db.insert_many(f"{self.schema}.things", COLUMNS, [(1, 1, "a")])
-        assert await self.ids(db) == [1], "insert_many() takes `schema.table`"
+        assert await ids(db) == [1], "insert_many() takes `schema.table`"
 
     @pytest.mark.parametrize("table", ["nowhere", "things (id) VALUES (1); --", "", 'things"'])
     async def test_insert_many_into_a_table_that_is_not_there(self, db: DatabaseAdapter, table: str) -> None:
@@ -148,8 +148,9 @@ class WriteTests(DatabaseTests):
             await db.insert_many(table, ["id"], [(1,)])
         assert await db.fetch_value(COUNT) == 0, "nothing is inserted anywhere"
 
-    async def write(self, db: DatabaseAdapter, method: str, rows: Any) -> int:
-        """Insert rows of three by either method."""
-        if method == "insert_many":
-            return await db.insert_many("things", COLUMNS, rows)
-        return await db.execute_many(INSERT, rows)
+
+async def write(db: DatabaseAdapter, method: str, rows: Any) -> int:
+    """Insert rows of three by either method."""
+    if method == "insert_many":
+        return await db.insert_many("things", COLUMNS, rows)
+    return await db.execute_many(INSERT, rows)

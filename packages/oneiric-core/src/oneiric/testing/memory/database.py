@@ -77,7 +77,10 @@ class MemoryQueries(Queries):
         self, table: str, columns: Sequence[str], rows: Iterable[Sequence[Any]], /, *, timeout: float | None = None
     ) -> int:
         """Insert rows, all or none; returns how many."""
-        return await self.execute_many(statements.insertion(table, columns), rows, timeout=timeout)
+        listed = statements.listed(rows, self._label)
+        return await self._run(
+            lambda database: statements.execute_many(database, statements.insertion(table, columns), listed), timeout
+        )
 
 
 class MemoryTransaction(MemoryQueries, Transaction):

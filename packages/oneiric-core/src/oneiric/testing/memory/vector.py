@@ -16,13 +16,21 @@ from oneiric.adapters.vector.base import (
     Record,
     VectorAdapter,
 )
-from oneiric.adapters.vector.filters import Filter, matches
-from oneiric.adapters.vector.records import check_limit, checked_collection, checked_records, checked_vector
-from oneiric.errors import CollectionExists, CollectionNotFound, InvalidFilter, InvalidRequest
+from oneiric.adapters.vector.filters import matches
+from oneiric.adapters.vector.records import (
+    check_filter,
+    check_limit,
+    checked_collection,
+    checked_records,
+    checked_vector,
+)
+from oneiric.errors import CollectionExists, CollectionNotFound, InvalidRequest
 from oneiric.spec import AdapterSpec
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
+
+    from oneiric.adapters.vector.filters import Filter
 
 SPEC = AdapterSpec(
     "memory-vector",
@@ -58,7 +66,7 @@ class MemoryVector(VectorAdapter):
         self, name: str, dimension: int, *, distance: Distance = Distance.COSINE, timeout: float | None = None
     ) -> None:
         """Create a collection; nothing where the same one is there. Raises CollectionExists where another of its name is."""
-        collections, wanted = self._ready(), checked_collection(name, dimension, distance)
+        collections, wanted = self._ready(), checked_collection(name, dimension, distance, self.name)
         if collections.setdefault(name, (wanted, {}))[0] != wanted:
             raise CollectionExists(
                 f"There is another collection {name!r}, of another dimension or distance.", adapter=self.name
@@ -75,7 +83,7 @@ class MemoryVector(VectorAdapter):
     async def upsert(self, collection: str, records: Iterable[Record], *, timeout: float | None = None) -> int:
         """Store records, each whole in place of one of the same id; of two with one id the later. Returns how many ids."""
         about, stored = self._find(collection)
-        new = checked_records(about, records)
+        new = checked_records(about, records, self.name)
         stored.update(new)
         return len(new)
 
@@ -91,8 +99,8 @@ class MemoryVector(VectorAdapter):
     ) -> list[Match]:
         """The nearest records that meet the filter, the nearest first."""
         about, _ = self._find(collection)
-        check_limit(limit)
-        wanted, score = checked_vector(about, vector), _SCORES[about.distance]
+        check_limit(limit, self.name)
+        wanted, score = checked_vector(about, vector, self.name), _SCORES[about.distance]
         found = [
             Match(
                 record.id,
@@ -149,7 +157,7 @@ class MemoryVector(VectorAdapter):
         self, collection: str, *, filter: Filter | None = None, batch_size: int = 256, timeout: float | None = None
     ) -> AsyncGenerator[Record]:
         """Every record that meets the filter, once, as of the first."""
-        check_limit(batch_size, least=1)
+        check_limit(batch_size, self.name, least=1)
         for record in self._meeting(collection, filter):
             yield _copy(record)
 
@@ -170,8 +178,7 @@ class MemoryVector(VectorAdapter):
         return collections[name]
 
     def _meeting(self, collection: str, filter: Filter | None) -> list[Record]:
-        if filter is not None and not isinstance(filter, Filter):
-            raise InvalidFilter(f"A filter is a Filter, not {type(filter).__name__}.", adapter=self.name)
+        check_filter(filter, self.name)
         return [record for record in self._find(collection)[1].values() if matches(filter, record.payload)]
 
 

@@ -1,0 +1,39 @@
+"""Adapters driven by hypothesis: an event loop that outlives one example, and how many examples there are."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from hypothesis import HealthCheck, Phase, settings
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+EXAMPLES = settings(
+    max_examples=40,
+    stateful_step_count=25,
+    # The same examples in every run, on every machine: whether an adapter conforms must not be a matter of luck, and a
+    # passport must be one that others get too. Nothing is remembered in the author's folder for the same reason.
+    derandomize=True,
+    database=None,
+    # Backends are slow now and then; a call that doesn't end is caught by its own deadline.
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much],
+    phases=[Phase.explicit, Phase.generate, Phase.shrink],
+    print_blob=False,
+)
+"""Enough to find what is wrong, within seconds; a failing example is shrunk to the shortest that fails."""
+
+
+@contextmanager
+def driven(make: Callable[..., Any]) -> Iterator[tuple[Any, Callable[[Any], Any]]]:
+    """An initialised adapter and a function that runs a coroutine to its end, for a test that isn't async itself."""
+    with asyncio.Runner() as runner:
+        adapter = make()
+        try:
+            runner.run(adapter.init())
+            yield adapter, runner.run
+        finally:
+            runner.run(adapter.cleanup())

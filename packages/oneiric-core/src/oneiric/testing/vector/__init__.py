@@ -1,0 +1,5 @@
+"""The suite of the vector contract."""
+
+from oneiric.testing.vector.suite import VectorSuite
+
+__all__ = ["VectorSuite"]
