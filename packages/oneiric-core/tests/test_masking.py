@@ -207,3 +207,38 @@ def test_without_secrets_an_error_stays_as_it_is():
     error = ValueError("db://u:pass@h")
     assert hide_secrets(error, ())
     assert str(error) == "db://u:pass@h"
+
+
+@pytest.mark.parametrize(
+    "part", ["://:", "://a:b ", "a-", "token-", "password=' ", "\\'", "%5C", "%252522", " ", "x=://"]
+)
+def test_no_text_takes_longer_than_its_length(part: str):
+    text = f"{part * (1_000_000 // len(part))}="  # what looks back from each of its places would take hours
+    without_secrets(text, secrets_in([SecretStr(secret) for secret in (CANARY, "'quoted", " spaced", "\nline")]))
+
+
+def test_what_nests_without_end_is_looked_into_once():
+    circle: list[Any] = [CANARY]
+    circle += [circle, {"again": circle}]
+    deep: list[Any] = [CANARY]
+    for _ in range(10_000):
+        deep = [deep]
+    for nested in (circle, deep):
+        error = ValueError(CANARY, nested)
+        error.add_note(CANARY)
+        hide_secrets(error, {CANARY})
+        assert error.__notes__ == [MASK]
+
+
+class Responding(Exception):
+    """Has a property that raises, as those of HTTP clients have."""
+
+    @property
+    def text(self) -> str:
+        raise RuntimeError("there is no response")
+
+
+def test_a_property_that_raises_hides_nothing_and_breaks_nothing():
+    error = Responding(CANARY)
+    assert hide_secrets(error, {CANARY})
+    assert str(error) == MASK

@@ -17,20 +17,17 @@ if TYPE_CHECKING:
 
 MASK = "**********"
 
-_PASSWORD_IN_URL = re.compile(r"(?<=://)([^\s/:]*):(\S*)@")
-"""`user:password@` of any URL, up to its last `@`: a password may hold an `@` or a `/` that was not escaped."""
-
-_PASSWORD_OF_URL = re.compile(r"(?<=://)([^/:]*):(.*)@", re.DOTALL)
-"""The same where nothing but a URL is expected: spaces don't end it."""
-
+_USER_IN_URL = re.compile(r"(?<=://)[^/:]*:")
+_WORD = re.compile(r"\S+")
 _IS_URL = re.compile(r"\s*[A-Za-z][\w.+-]*://")
 
 _PASSWORD_IN_KEYWORD = re.compile(
-    r"\b((?:[\w-]*(?:password|passwd|pwd|secret|token)|api_?key)\s*=\s*)"
+    r"((?:password|passwd|pwd|secret|token|api_?key)\s*=\s*)"
     r"""('(?:\\.|''|[^'\\])*'?|"(?:\\.|""|[^"\\])*"?|[^\s&;,'")]+)""",
     re.IGNORECASE | re.DOTALL,
 )
-"""`password=…` of a query string or of a DSN made of keywords."""
+"""`password=…` of a query string or of a DSN made of keywords. What stands before the word is nothing to look for: to try
+each beginning of a long text with dashes would take hours."""
 
 _SHORTEST_SECRET = 3
 """Shorter values are no secrets, and striking them out of a text would leave none of it."""
@@ -40,8 +37,26 @@ def without_passwords(text: str) -> str:
     """The text with the password of every URL and DSN in it masked."""
     if "=" in text:
         text = _PASSWORD_IN_KEYWORD.sub(rf"\1{MASK}", text)
-    url = _PASSWORD_OF_URL if _IS_URL.match(text) else _PASSWORD_IN_URL
-    return url.sub(rf"\1:{MASK}@", text)
+    shown, end = [], 0
+    for start, stop in _passwords_in_urls(text):
+        shown += [text[end:start], MASK]
+        end = stop
+    return "".join([*shown, text[end:]])
+
+
+def _passwords_in_urls(text: str) -> Iterator[tuple[int, int]]:
+    """Where the password of each URL begins and ends: at its last `@`, as it may hold an `@` or a `/` that was not escaped.
+
+    Where nothing but a URL is expected, spaces don't end it. Each part of the text is looked at once.
+    """
+    if "://" not in text or "@" not in text:
+        return
+    urls = [(0, len(text))] if _IS_URL.match(text) else (word.span() for word in _WORD.finditer(text))
+    for start, end in urls:
+        last = text.rfind("@", start, end)
+        user = _USER_IN_URL.search(text, start, last) if last >= 0 else None
+        if user is not None:
+            yield user.end(), last
 
 
 def masked(value: Any) -> Any:
@@ -127,9 +142,9 @@ def _texts(secret: object) -> Iterator[str]:
 
 def _passwords_of_urls(text: str) -> Iterator[str]:
     """Each password, and its pieces where it holds what ends a part of a URL: a driver takes these for something else."""
-    for match in (_PASSWORD_OF_URL if _IS_URL.match(text) else _PASSWORD_IN_URL).finditer(text):
-        yield match[2]
-        yield from re.split(r"[/?#@:\s]", match[2])
+    for start, end in _passwords_in_urls(text):
+        yield text[start:end]
+        yield from re.split(r"[/?#@:\s]", text[start:end])
 
 
 def _unquoted(password: str) -> str:
@@ -156,13 +171,21 @@ def _pattern(secrets: frozenset[str]) -> re.Pattern[str]:
 
 def _beginning(secret: str) -> str:
     """That of a run, where the secret begins with one: else each place in a long run would be tried."""
-    is_plain = secret[0].isascii() and secret[0].isalnum()
-    return "" if is_plain else r"(?<![\\'\"])" if secret[0] in "\\'\"" else r"(?<!\\)"
+    if secret[0].isascii() and secret[0].isalnum():
+        return ""
+    return rf"(?<![\\'\"]){_not_after('(?:5[Cc]|2[27])')}" if secret[0] in "\\'\"" else rf"(?<!\\){_not_after('5[Cc]')}"
+
+
+def _not_after(code: str) -> str:
+    return "".join(f"(?<!%{'25' * times}{code})" for times in range(_MOST_TIMES + 1))
 
 
 _RUN = re.compile(r"""[\\'"]+|.""", re.DOTALL)
 """A character, or a run of those that escaping multiplies."""
-_BACKSLASH = r"(?:\\|%(?:25)*5[Cc])"
+_MOST_TIMES = 3
+"""How often a URL's escape is escaped again, at most."""
+_PERCENT = f"%(?:25){{0,{_MOST_TIMES}}}"
+_BACKSLASH = rf"(?:\\|{_PERCENT}5[Cc])"
 
 
 @cache
@@ -171,14 +194,14 @@ def _escaped(run: str) -> str:
     if run.isascii() and run.isalnum():
         return run
     if run[0] in "\\'\"":
-        return rf"(?:{_BACKSLASH}|['\"]|%(?:25)*2[27])++"
+        return rf"(?:{_BACKSLASH}|['\"]|{_PERCENT}2[27])++"
     encoded = run.encode(errors="surrogatepass")
     escapes = (json.dumps(run)[1:-1], repr(run)[1:-1], repr(encoded)[2:-1])
     forms = {
         re.escape(run),
-        "".join(f"%(?:25)*(?i:{byte:02x})" for byte in encoded),
+        "".join(f"{_PERCENT}(?i:{byte:02x})" for byte in encoded),
         *(f"{_BACKSLASH}++".join(map(re.escape, filter(None, escape.split("\\")))) for escape in escapes),
-        *([r"\+|%(?:25)*2[Bb]"] if run == " " else ()),
+        *([rf"\+|{_PERCENT}2[Bb]"] if run == " " else ()),
     }
     return rf"(?:{_BACKSLASH}*+(?:{'|'.join(sorted(forms))}))"
 
@@ -240,30 +263,40 @@ def _hide(error: BaseException, secrets: frozenset[str]) -> None:
         "value",
     )
     for name in ("args", *attributes, *getattr(error, "__dict__", ())):
-        value = getattr(error, name, None)
-        hidden = _hidden(value, secrets)
-        if hidden is not value:
-            try:
+        try:
+            value = getattr(error, name, None)
+            hidden = _hidden(value, secrets, {})
+            if hidden is not value:
                 setattr(error, name, hidden)
-            except (AttributeError, TypeError, ValueError):
-                continue  # of those that can't be set, what is shown is looked at afterwards
+        except Exception:  # noqa: BLE001, S112 - a property may raise anything, and nest without end
+            continue  # what is shown is looked at afterwards
 
 
-def _hidden(value: Any, secrets: frozenset[str]) -> Any:
-    """The value without the secrets; the same object where it has none, or is of no kind that is looked into."""
+def _hidden(value: Any, secrets: frozenset[str], seen: dict[int, Any]) -> Any:
+    """The value without the secrets; the same object where it has none, or is of no kind that is looked into.
+
+    `seen` has what became of each container: one may be in many places, or hold itself.
+    """
     if isinstance(value, str):
         hidden = without_secrets(value, secrets)
         return value if hidden == value else hidden
     if isinstance(value, bytes):
         hidden = without_secrets(value.decode("latin-1"), [secret.encode().decode("latin-1") for secret in secrets])
         return value if hidden.encode("latin-1") == value else hidden.encode("latin-1")
-    if type(value) in (list, tuple):
-        items = [_hidden(item, secrets) for item in value]
-        return type(value)(items) if any(a is not b for a, b in zip(items, value, strict=True)) else value
+    if type(value) not in (list, tuple, dict):
+        return value
+    if id(value) not in seen:
+        seen[id(value)] = value
+        seen[id(value)] = _without(value, secrets, seen)
+    return seen[id(value)]
+
+
+def _without(value: Any, secrets: frozenset[str], seen: dict[int, Any]) -> Any:
     if type(value) is dict:
-        pairs = {_hidden(key, secrets): _hidden(item, secrets) for key, item in value.items()}
+        pairs = {_hidden(key, secrets, seen): _hidden(item, secrets, seen) for key, item in value.items()}
         return pairs if any(pairs.get(key) is not item for key, item in value.items()) else value
-    return value
+    items = [_hidden(item, secrets, seen) for item in value]
+    return type(value)(items) if any(a is not b for a, b in zip(items, value, strict=True)) else value
 
 
 def _shows(error: BaseException, secrets: frozenset[str]) -> bool:
