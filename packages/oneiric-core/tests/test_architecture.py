@@ -18,6 +18,7 @@ FLOORS = [
     "oneiric.testing",
     "oneiric.__main__",
     "oneiric.cli",
+    "oneiric.scaffold",
     "oneiric.inspection",
     "oneiric.diagnostics",
     "oneiric.lifecycle",

@@ -1,0 +1,65 @@
+"""What everything in a new package is called."""
+
+from __future__ import annotations
+
+import keyword
+import re
+import sys
+from dataclasses import dataclass
+from importlib.util import find_spec
+from typing import TYPE_CHECKING
+
+from oneiric.errors import OneiricError
+
+if TYPE_CHECKING:
+    from oneiric.discovery import Catalog
+
+_KEBAB = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*", re.ASCII)
+_LONGEST = 40
+
+
+@dataclass(frozen=True, slots=True)
+class Names:
+    """The names of a new package. Raises OneiricError where one can't be, or is taken."""
+
+    adapter: str
+    """Kebab-case, as it stands in a config: `red-panda`."""
+    type: str
+    distribution: str
+    """What pip installs: `oneiric-red-panda`."""
+
+    def __post_init__(self) -> None:
+        for what, name in (("name", self.adapter), ("type", self.type), ("distribution", self.distribution)):
+            if not _KEBAB.fullmatch(name) or len(name) > _LONGEST:
+                raise OneiricError(
+                    f"The {what} {name[:_LONGEST]!r} can't be.",
+                    hint=f"Take up to {_LONGEST} small letters, digits and single hyphens, a letter first: `red-panda`.",
+                )
+        if keyword.iskeyword(self.module) or self.module in sys.stdlib_module_names:
+            raise OneiricError(
+                f"The distribution {self.distribution!r} would be the module `{self.module}`, which is Python's own.",
+                hint="Give another: --distribution oneiric-…",
+            )
+
+    @property
+    def module(self) -> str:
+        """What Python imports: `oneiric_red_panda`."""
+        return self.distribution.replace("-", "_")
+
+    @property
+    def stem(self) -> str:
+        """What its classes begin with: `RedPanda`."""
+        return "".join(word.capitalize() for word in self.adapter.split("-"))
+
+    def check_free(self, catalog: Catalog) -> None:
+        """Raise OneiricError where something that is installed has the adapter's name, or that of its module."""
+        for plugin in catalog.plugins:
+            if self.adapter in (plugin.name, *plugin.adapters):
+                raise OneiricError(
+                    f"The name {self.adapter!r} is taken: {plugin.distribution} {plugin.version} is installed and has it.",
+                    hint="Take another, as two plugins of one name are both refused.",
+                )
+        if find_spec(self.module) is not None:
+            raise OneiricError(
+                f"A module `{self.module}` is installed already.", hint="Give another name by --distribution."
+            )
