@@ -66,7 +66,9 @@ async def test_what_is_not_written_says_so(generated: tuple[Contract, type[Adapt
 def test_a_contract_that_grows_makes_packages_that_have_grown():
     class Grown(Adapter):
         @abstractmethod
-        def odd(self, a: int, b: str = "x", /, c: None = None, *rest: Any, lasting: float = 0.5, **others: Any) -> None:
+        def odd(
+            self, a: int, b: str = "x", /, c: None = None, *rest: Any, seconds: float = 0.5, **whatever_else: Any
+        ) -> None:
             """Do it.
 
             And more of that.
@@ -81,7 +83,7 @@ def test_a_contract_that_grows_makes_packages_that_have_grown():
     _, _, _, odd, size = map(unwritten_method, grown.methods)
     assert odd == (
         "    def odd(\n"
-        '        self, a: int, b: str = "x", /, c: None = None, *rest: Any, lasting: float = 0.5, **others: Any\n'
+        '        self, a: int, b: str = "x", /, c: None = None, *rest: Any, seconds: float = 0.5, **whatever_else: Any\n'
         "    ) -> None:\n"
         '        """Do it."""\n'
         '        raise NotImplementedError(TO_WRITE.format("odd"))'
