@@ -10,13 +10,15 @@ from typing import Any as _Any
 
 if _TYPE_CHECKING:
     from oneiric.testing.guard import skip, xfail
+    from oneiric.testing.messaging.suite import MessagingSuite
     from oneiric.testing.queue.suite import QueueSuite
     from oneiric.testing.suite import SUITE_LEVEL, AdapterSuite
 
-__all__ = ["SUITE_LEVEL", "AdapterSuite", "QueueSuite", "skip", "xfail"]
+__all__ = ["SUITE_LEVEL", "AdapterSuite", "MessagingSuite", "QueueSuite", "skip", "xfail"]
 
 _HOMES = {
     "AdapterSuite": "suite",
+    "MessagingSuite": "messaging.suite",
     "QueueSuite": "queue.suite",
     "SUITE_LEVEL": "suite",
     "skip": "guard",

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 from weakref import WeakValueDictionary
 
 from oneiric.adapters.messaging.base import DeadLetter, Gap, Message
-from oneiric.errors import InvalidMessage
 from oneiric.testing.memory.change import Change
 
 if TYPE_CHECKING:
@@ -56,8 +55,10 @@ class Delivery:
 class Backlog:
     """What a group, or a single subscriber, is still to handle, in the order in which it was published."""
 
-    def __init__(self, pattern: str) -> None:
-        self.pattern = re.compile(".*".join(map(re.escape, pattern.split("*"))))
+    def __init__(self, source: str) -> None:
+        self.source = source
+        """The name of a queue, or a pattern."""
+        self._pattern = re.compile(".*".join(map(re.escape, source.split("*"))))
         self.deliveries: list[Delivery] = []
         self.dead: list[DeadLetter] = []
         self.members = 0
@@ -65,7 +66,7 @@ class Backlog:
 
     def add(self, published: Published) -> None:
         """A message was published; it is of interest where the queue's name fits."""
-        if self.pattern.fullmatch(published.queue):
+        if self._pattern.fullmatch(published.queue):
             self.deliveries.append(Delivery(published))
 
     def take(self) -> Delivery | None:
@@ -130,9 +131,9 @@ class MessageLog:
             backlog.add(published)
         return str(number)
 
-    def backlog(self, pattern: str, since: str | datetime | None, *, from_the_oldest: bool = False) -> Backlog:
+    def backlog(self, source: str, since: str | datetime | None, *, from_the_oldest: bool = False) -> Backlog:
         """A new backlog: of what was published after a point in the past, or is from now on."""
-        backlog = Backlog(pattern)
+        backlog = Backlog(source)
         for published in self.published if since is not None or from_the_oldest else ():
             if since is None or self._is_after(published, since):
                 backlog.add(published)
@@ -141,15 +142,12 @@ class MessageLog:
     def _is_after(self, published: Published, since: str | datetime) -> bool:
         return published.published_at > since if isinstance(since, datetime) else published.number > int(since)
 
-    def check_since(self, since: object) -> None:
-        """See that an id is one of a message here."""
-        if isinstance(since, str) and since not in map(str, range(len(self.published) + 1)):
-            raise InvalidMessage("`since` is not the id of a message.")
+    def knows(self, message_id: str) -> bool:
+        """Whether it is the id of a message, or `0`, before all."""
+        return message_id in map(str, range(len(self.published) + 1))
 
-    def report_gap(self, queue: str, reason: str) -> None:
-        """Tell those who receive from a queue that messages may have been lost."""
-        gap = Gap(queue, datetime.now(UTC), reason)
+    def report_gap(self, reason: str) -> None:
+        """Tell all who receive that messages may have been lost."""
         for reader in self.readers:
-            if reader.backlog.pattern.fullmatch(queue):
-                reader.gaps.append(gap)
+            reader.gaps.append(Gap(reader.backlog.source, datetime.now(UTC), reason))
         self.change.tell()

@@ -65,6 +65,7 @@ class MessageConsumer(MessageReader):
     ) -> None:
         super().__init__(log, backlog, on_gap)
         self.handling: set[asyncio.Task[None]] = set()
+        self.ended = asyncio.get_running_loop().create_future()
         self._callback = callback
         self._concurrency = concurrency
         self._deliveries = deliveries
@@ -83,6 +84,7 @@ class MessageConsumer(MessageReader):
                     await asyncio.wait(self.handling)
             finally:
                 self.abandon()
+                self.ended.set_result(None)
 
     def abandon(self) -> None:
         """Cancel the callbacks that still run."""

@@ -30,6 +30,7 @@ from oneiric.adapters.messaging.base import (
     Outgoing,
 )
 from oneiric.adapters.messaging.checking import Checks
+from oneiric.errors import InvalidMessage
 from oneiric.spec import AdapterSpec
 from oneiric.testing.memory.message_log import MessageLog
 from oneiric.testing.memory.message_reader import MessageConsumer, MessageReader
@@ -81,12 +82,14 @@ class MemoryMessaging(MessageAdapter):
     settings: MemoryMessagingSettings
     _log: MessageLog | None = None
 
+    def __init__(self, settings: AdapterSettings | Mapping[str, Any] | None = None) -> None:
+        super().__init__(settings)
+        self._readers: set[MessageReader] = set()
+
     async def init(self) -> None:
         """Find the messages, or begin with none."""
         if self._log is None:
             self._log = MessageLog.of(self.settings.broker)
-            self._readers = set[MessageReader]()
-            self._consuming = set[asyncio.Future[None]]()
 
     async def health(self) -> Health:
         """Whether it is initialised."""
@@ -94,17 +97,15 @@ class MemoryMessaging(MessageAdapter):
 
     async def cleanup(self) -> None:
         """Let the consumers finish what they have begun, and end; after `drain` seconds their callbacks are cancelled."""
-        if self._log is None:
-            return
         self._log = None
         for reader in self._readers:
             reader.stop()
         consumers = [reader for reader in self._readers if isinstance(reader, MessageConsumer)]
-        own = asyncio.current_task()
-        if self._consuming and not any(own in consumer.handling for consumer in consumers):
-            _, late = await asyncio.wait(self._consuming, timeout=self.settings.drain)
-            for consumer in consumers if late else ():
-                consumer.abandon()
+        if not consumers or any(asyncio.current_task() in consumer.handling for consumer in consumers):
+            return
+        _, late = await asyncio.wait({consumer.ended for consumer in consumers}, timeout=self.settings.drain)
+        for consumer in consumers if late else ():
+            consumer.abandon()
 
     async def publish(
         self,
@@ -147,21 +148,16 @@ class MemoryMessaging(MessageAdapter):
         log, checks = self.raw, self._checks
         checks.source(queue)
         checks.consumer(callback, group, concurrency)
-        checks.beginning(since, on_gap)
-        log.check_since(since)
+        self._check_beginning(since, on_gap)
         backlog = self._join(log, queue, group or self.settings.group, since)
         consumer = MessageConsumer(
             log, backlog, on_gap, callback=callback, concurrency=concurrency, deliveries=self._deliveries
         )
-        ended = asyncio.get_running_loop().create_future()
-        self._consuming.add(ended)
         self._enter(log, consumer)
         try:
             await consumer.run()
         finally:
             self._leave(log, consumer)
-            self._consuming.discard(ended)
-            ended.set_result(None)
 
     async def subscribe(
         self, queue: str, *, since: str | datetime | None = None, on_gap: OnGap | None = None
@@ -169,8 +165,7 @@ class MemoryMessaging(MessageAdapter):
         """The messages of a queue as they come."""
         log, checks = self.raw, self._checks
         checks.source(queue)
-        checks.beginning(since, on_gap)
-        log.check_since(since)
+        self._check_beginning(since, on_gap)
         backlog = log.backlog(queue, since)
         log.alone.append(backlog)
         reader = MessageReader(log, backlog, on_gap)
@@ -197,9 +192,9 @@ class MemoryMessaging(MessageAdapter):
         backlog = log.groups.get((queue, group or self.settings.group))
         return backlog.dead[:limit] if backlog else []
 
-    def report_gap(self, queue: str, reason: str = "This is a test.") -> None:
-        """Tell those who receive from a queue that messages may have been lost, for tests of what they do then."""
-        self.raw.report_gap(queue, reason)
+    def report_gap(self, reason: str = "This is a test.") -> None:
+        """Tell all who receive from this broker that messages may have been lost, for tests of what they do then."""
+        self.raw.report_gap(reason)
 
     @property
     def raw(self) -> MessageLog:
@@ -222,6 +217,11 @@ class MemoryMessaging(MessageAdapter):
         if AT_LEAST_ONCE not in self._capabilities:
             return 1
         return self.settings.max_deliveries if DEAD_LETTERS in self._capabilities else None
+
+    def _check_beginning(self, since: object, on_gap: object) -> None:
+        self._checks.beginning(since, on_gap)
+        if isinstance(since, str) and not self.raw.knows(since):
+            raise InvalidMessage("`since` is not the id of a message.", adapter=self.name)
 
     def _join(self, log: MessageLog, queue: str, group: str, since: str | datetime | None) -> Backlog:
         """The backlog of a group, or where the bus has no groups, one of the consumer's own."""
