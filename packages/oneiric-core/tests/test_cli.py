@@ -300,3 +300,22 @@ class TestTheWhole:
         done = nova.python("-c", code, "validate", "nova", "--config", "@-")
         assert done.returncode == 1
         assert "The config is not JSON" in done.stderr
+
+    def test_what_is_said_of_a_wrong_call_repeats_no_value(self, nova: Site):
+        for call in (("list", "hunter2"), ("validate", "nova", '{"password": "hunter2"}'), ("list", "--typ=hunter2")):
+            done = nova.oneiric(*call)
+            assert done.returncode == 2
+            assert "hunter2" not in done.stdout + done.stderr
+        assert "No such command 'lst'. Did you mean 'list'?" in nova.oneiric("lst").stderr
+
+    def test_a_plugin_that_fails_shows_no_password_of_a_url(self, nova: Site):
+        nova.install("orbit", "raise OSError('no answer from db://app:hunter2@host/')")
+        nova.install(
+            "comet",
+            "from oneiric import hookimpl\n@hookimpl\ndef oneiric_register_commands(app):\n"
+            "    raise OSError('no answer from db://app:hunter2@host/')",
+        )
+        done = nova.oneiric("plugins", "--traceback")
+        assert "hunter2" not in done.stdout + done.stderr
+        assert "app:**********@host" in done.stdout
+        assert "app:**********@host" in done.stderr

@@ -10,9 +10,11 @@ from io import TextIOWrapper
 import typer
 
 from oneiric.cli import catalog, config, configuration, diagnostics, validation
+from oneiric.cli.commands import Commands
 from oneiric.cli.output import errors, keep_answers_clean, print_json
 from oneiric.discovery import Catalog, discover
 from oneiric.errors import ConfigError, OneiricError
+from oneiric.masking import without_passwords
 
 
 def main() -> None:
@@ -39,6 +41,7 @@ def build(found: Catalog) -> typer.Typer:
     """The command line with the commands of the plugins in `found`; one that fails to add its own is left out and said."""
     app = typer.Typer(
         name="oneiric",
+        cls=Commands,
         help="List, explain, validate and run the adapters that are installed.",
         no_args_is_help=True,
         add_completion=False,
@@ -58,7 +61,7 @@ def build(found: Catalog) -> typer.Typer:
             with redirect_stdout(sys.stderr):  # what it prints is no part of a JSON answer
                 implementation.function(app)
         except (Exception, SystemExit) as error:  # noqa: BLE001 - a plugin's commands must not keep us from ours
-            reason = f"{type(error).__name__}: {error}"
+            reason = without_passwords(f"{type(error).__name__}: {error}")
             errors.print(
                 f"The plugin {implementation.plugin_name} adds no commands: {reason}", markup=False, soft_wrap=True
             )

@@ -23,6 +23,7 @@ import pluggy
 
 from oneiric import hookspecs
 from oneiric.discovery.plugins import Plugin, PluginStatus
+from oneiric.masking import without_passwords
 from oneiric.spec import AdapterSpec
 from oneiric.validation import nearest
 
@@ -268,8 +269,8 @@ def _message(error: BaseException) -> str:
 
 
 def _printable(text: str) -> str:
-    """The text without the surrogates that no output can encode; a file's name may have left them there."""
-    return text.encode(errors="backslashreplace").decode()
+    """The text without the passwords of URLs, and the surrogates that no output can encode, which a file's name may leave."""
+    return without_passwords(text.encode(errors="backslashreplace").decode())
 
 
 def _mend(error: BaseException, plugin: Plugin) -> str:
