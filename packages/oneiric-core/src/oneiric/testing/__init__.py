@@ -9,18 +9,31 @@ from typing import TYPE_CHECKING as _TYPE_CHECKING
 from typing import Any as _Any
 
 if _TYPE_CHECKING:
+    from oneiric.testing.database.suite import DatabaseSuite
     from oneiric.testing.guard import skip, xfail
     from oneiric.testing.messaging.suite import MessagingSuite
     from oneiric.testing.queue.suite import QueueSuite
     from oneiric.testing.suite import SUITE_LEVEL, AdapterSuite
+    from oneiric.testing.vector.suite import VectorSuite
 
-__all__ = ["SUITE_LEVEL", "AdapterSuite", "MessagingSuite", "QueueSuite", "skip", "xfail"]
+__all__ = [
+    "SUITE_LEVEL",
+    "AdapterSuite",
+    "DatabaseSuite",
+    "MessagingSuite",
+    "QueueSuite",
+    "VectorSuite",
+    "skip",
+    "xfail",
+]
 
 _HOMES = {
     "AdapterSuite": "suite",
+    "DatabaseSuite": "database.suite",
     "MessagingSuite": "messaging.suite",
     "QueueSuite": "queue.suite",
     "SUITE_LEVEL": "suite",
+    "VectorSuite": "vector.suite",
     "skip": "guard",
     "xfail": "guard",
 }

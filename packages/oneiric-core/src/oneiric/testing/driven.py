@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING, Any
 from hypothesis import HealthCheck, Phase, settings
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Coroutine, Iterator
+
+    from oneiric.adapters.base import Adapter
 
 EXAMPLES = settings(
-    max_examples=40,
-    stateful_step_count=25,
+    max_examples=25,
+    stateful_step_count=20,
     # The same examples in every run, on every machine: whether an adapter conforms must not be a matter of luck, and a
     # passport must be one that others get too. Nothing is remembered in the author's folder for the same reason.
     derandomize=True,
@@ -28,12 +30,20 @@ EXAMPLES = settings(
 
 
 @contextmanager
-def driven(make: Callable[..., Any]) -> Iterator[tuple[Any, Callable[[Any], Any]]]:
-    """An initialised adapter and a function that runs a coroutine to its end, for a test that isn't async itself."""
+def driven(
+    make: Callable[..., Any], reference: Adapter | None = None
+) -> Iterator[tuple[Any, Callable[[Coroutine[Any, Any, Any]], Any]]]:
+    """An adapter and a function that runs a coroutine to its end, for a test that isn't async itself.
+
+    The adapter is initialised, and so is the reference, where one is given.
+    """
+    adapter = make()
+    adapters = [each for each in (adapter, reference) if each is not None]
     with asyncio.Runner() as runner:
-        adapter = make()
         try:
-            runner.run(adapter.init())
+            for each in adapters:
+                runner.run(each.init())
             yield adapter, runner.run
         finally:
-            runner.run(adapter.cleanup())
+            for each in adapters:
+                runner.run(each.cleanup())

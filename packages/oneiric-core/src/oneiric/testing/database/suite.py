@@ -5,6 +5,7 @@ from __future__ import annotations
 from oneiric.testing.database.binding import BindingTests
 from oneiric.testing.database.capabilities import DatabaseCapabilityTests
 from oneiric.testing.database.deadlines import DeadlineTests
+from oneiric.testing.database.differential import DatabaseDifferentialTests
 from oneiric.testing.database.errors import ErrorTests
 from oneiric.testing.database.rows import RowTests
 from oneiric.testing.database.savepoints import NestedTransactionTests
@@ -26,6 +27,7 @@ class DatabaseSuite(
     ErrorTests,
     DeadlineTests,
     DatabaseCapabilityTests,
+    DatabaseDifferentialTests,
     AdapterSuite,
 ):
     """What holds for every database adapter.

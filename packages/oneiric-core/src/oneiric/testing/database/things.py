@@ -57,11 +57,15 @@ class DatabaseTests(AdapterUnderTest):
     @pytest_asyncio.fixture(loop_scope="function")
     async def db(self, adapter: DatabaseAdapter) -> AsyncIterator[DatabaseAdapter]:
         """The adapter, with an empty table `things`."""
-        await adapter.execute(
+        await adapter.execute(self.things())
+        yield adapter
+
+    def things(self) -> str:
+        """The statement that makes the table."""
+        return (
             f"CREATE TABLE things (id {self.integer_type} PRIMARY KEY, n {self.integer_type}, s {self.text_type}, "
             f"x {self.float_type}, b {self.bytes_type}, t {self.boolean_type})"
         )
-        yield adapter
 
 
 async def fill(db: Queries, number: int) -> None:

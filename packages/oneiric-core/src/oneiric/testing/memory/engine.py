@@ -76,7 +76,12 @@ class Engine:
 
     async def finish(self, work: Callable[[sqlite3.Connection], T]) -> T:
         """Run something that no cancellation keeps from its end."""
-        future = self._submitted(lambda: work(self._database))
+
+        def call() -> T:
+            self._database.set_progress_handler(None, 0)
+            return work(self._database)
+
+        future = self._submitted(call)
         await _ended(future)
         return self._result(future)
 

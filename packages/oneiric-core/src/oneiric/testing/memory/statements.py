@@ -76,6 +76,7 @@ def commit(database: sqlite3.Connection, sql: str) -> None:
 
 def undo(database: sqlite3.Connection, sql: str) -> None:
     """Undo a transaction, where SQLite hasn't yet."""
+    database.set_progress_handler(None, 0)  # what interrupted the transaction must not interrupt this
     for statement in sql.split(";") if database.in_transaction else ():
         database.execute(statement)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from oneiric.testing.suite import AdapterSuite
 from oneiric.testing.vector.capabilities import VectorCapabilityTests
 from oneiric.testing.vector.collections import CollectionTests
+from oneiric.testing.vector.differential import VectorDifferentialTests
 from oneiric.testing.vector.filtering import FilterTests
 from oneiric.testing.vector.records import RecordTests
 from oneiric.testing.vector.searches import SearchTests
@@ -16,6 +17,7 @@ class VectorSuite(
     SearchTests,
     FilterTests,
     VectorCapabilityTests,
+    VectorDifferentialTests,
     AdapterSuite,
 ):
     """What holds for every vector adapter.
