@@ -18,9 +18,9 @@ from oneiric.config import (
 from oneiric.config.yaml_file import read_file
 from oneiric.diagnostics.findings import Finding, Section, Verdict
 from oneiric.diagnostics.guard import unguarded
-from oneiric.diagnostics.patience import Late, called
 from oneiric.discovery import BLOCK_VARIABLE, ONLY_VARIABLE
 from oneiric.errors import ConfigError, OneiricError, UnknownAdapter, UnresolvedReference
+from oneiric.lifecycle.patience import Late, called
 from oneiric.validation import nearest, path_of
 
 if TYPE_CHECKING:

@@ -12,8 +12,8 @@ from ipaddress import IPv4Address, ip_address
 from typing import TYPE_CHECKING
 
 from oneiric.diagnostics.addresses import Address, address_of, name_of, why_never
-from oneiric.diagnostics.patience import Late, called
 from oneiric.errors import ConnectionFailed, DeadlineExceeded, OneiricError, TargetRefused
+from oneiric.lifecycle.patience import Late, called
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

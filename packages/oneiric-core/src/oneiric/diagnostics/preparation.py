@@ -12,8 +12,8 @@ from pydantic import SecretStr
 from oneiric.adapters.targets import Endpoint, Targets
 from oneiric.config import has_references, problems_of, resolved
 from oneiric.diagnostics.guard import unguarded
-from oneiric.diagnostics.patience import Late, called
 from oneiric.errors import ConfigError, DeadlineExceeded, OneiricError, UnresolvedReference
+from oneiric.lifecycle.patience import Late, called
 from oneiric.masking import secrets_in
 from oneiric.validation import check
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from pydantic import SecretStr
 
 from oneiric.config import has_references, is_reference, problems_of, resolved, schemes_of, spec_of
 from oneiric.errors import ConfigError, DeadlineExceeded, InitFailed, OneiricError, UnresolvedReference
+from oneiric.lifecycle.patience import Late, called
 from oneiric.lifecycle.service import Service, hide_or_replace
 from oneiric.masking import secrets_in
 from oneiric.validation import check
@@ -30,8 +30,10 @@ async def build(instance: Instance, catalog: Catalog, variables: Mapping[str, st
     that raises.
     """
     spec = spec_of(instance, catalog)
-    settings, secrets = await _settings(instance, spec, schemes_of(catalog.hooks, variables), timeout)
+    settings, found = await _settings(instance, spec, schemes_of(catalog.hooks, variables), timeout)
     adapter_class = spec.load()
+    # What is a part of these names is public, and the names would be masked in every error.
+    secrets = frozenset(secret for secret in found if secret not in instance.name and secret not in spec.name)
     try:
         adapter = _made(adapter_class, settings, instance.name)
     except BaseException as error:
@@ -73,15 +75,15 @@ async def _resolved(instance: Instance, schemes: Mapping[str, Resolver], timeout
     if not has_references(instance.values):
         return instance.values
     try:
-        async with asyncio.timeout(timeout):
-            # In a thread: a resolver may ask a vault over the network.
-            return cast("Mapping[str, Any]", await asyncio.to_thread(resolved, instance.values, schemes))
-    except TimeoutError:
-        sentence = f"The references of `{instance.name}` were not resolved within {timeout:g} s."
+        # In a thread: a resolver may ask a vault over the network.
+        values: Mapping[str, Any] = await called(resolved, instance.values, schemes, seconds=timeout)
+    except Late:
+        sentence = f"The references of `{instance.name}` were not resolved within {timeout:.3g} s."
         raise DeadlineExceeded(sentence, adapter=instance.name) from None
     except UnresolvedReference as error:
         error.adapter = instance.name
         raise
+    return values
 
 
 def _referenced(written: Any, values: Any) -> Iterator[SecretStr]:

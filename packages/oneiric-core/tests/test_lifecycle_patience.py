@@ -7,7 +7,7 @@ import contextvars
 import threading
 
 import pytest
-from oneiric.diagnostics.patience import MAX_CALLS, Late, called
+from oneiric.lifecycle.patience import MAX_CALLS, Late, called
 
 
 async def test_what_it_returns_or_raises_is_the_callers():
