@@ -20,6 +20,7 @@ FLOORS = [
     "oneiric.cli",
     "oneiric.scaffold",
     "oneiric.inspection",
+    "oneiric.passport",
     "oneiric.diagnostics",
     "oneiric.lifecycle",
     "oneiric.config",
@@ -39,7 +40,13 @@ FLOORS = [
 ]
 """From the top to the ground; `oneiric` itself and `oneiric.adapters` are faces, and on no floor."""
 FACES = {"oneiric", "oneiric.adapters"}
-LATE_IMPORTS = {("oneiric.diagnostics.packages", "from packaging.requirements import Requirement")}
+LATE_IMPORTS = {
+    ("oneiric.diagnostics.packages", "from packaging.requirements import Requirement"),
+    # Every application that discovers its adapters imports the plugin, and few need a command line.
+    ("oneiric.testing.plugin", "from oneiric.testing.conformance.command import conformance"),
+    # pytest explains the assertions of what it imports itself, once it is about to collect.
+    ("oneiric.testing.conformance.session", "from oneiric.testing.conformance.suites import suite_of"),
+}
 """(module, what it imports inside a function); each needs a reason."""
 
 

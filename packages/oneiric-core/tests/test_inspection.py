@@ -105,6 +105,8 @@ def test_a_description_is_whole():
         "distribution": "oneiric-nova",
         "version": "1.0",
         "instances": ["nova", "orders"],
+        "passport": None,
+        "passport_problem": None,
         "error": None,
     }
 

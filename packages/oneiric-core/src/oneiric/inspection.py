@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from pydantic_core import from_json, to_json
 
 from oneiric.config import problems_of, schemes_of
+from oneiric.passport import Passport, passport_of
 from oneiric.validation import Problem
 
 if TYPE_CHECKING:
@@ -81,6 +82,10 @@ class AdapterInfo(_Model):
     """That package's version."""
     instances: list[str]
     """The configured instances of it."""
+    passport: Passport | None = None
+    """What its run of the conformance kit has shown, as it is packaged with it."""
+    passport_problem: str | None = None
+    """Why there is a passport that can't be read, or why it doesn't speak for what is installed."""
     error: str | None = None
     """Why it can't be used and what mends that, where the status is `error`."""
 
@@ -126,6 +131,7 @@ def summarise(spec: AdapterSpec, catalog: Catalog, config: Mapping[str, Instance
 def describe(spec: AdapterSpec, catalog: Catalog, config: Mapping[str, Instance]) -> AdapterInfo:
     """The adapter, whole."""
     status, error = _status(spec, catalog, config)
+    passport, passport_problem = passport_of(spec)
     return AdapterInfo(
         name=spec.name,
         type=spec.type,
@@ -140,6 +146,8 @@ def describe(spec: AdapterSpec, catalog: Catalog, config: Mapping[str, Instance]
         distribution=spec.distribution,
         version=spec.version,
         instances=[name for name, instance in config.items() if instance.adapter == spec.name],
+        passport=passport,
+        passport_problem=passport_problem,
         error=error,
     )
 

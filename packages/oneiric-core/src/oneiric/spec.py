@@ -46,6 +46,9 @@ class AdapterSpec:
     docs_url: str | None = None
     example: Mapping[str, Any] = field(default_factory=dict, hash=False)
     """A config that validates and works on a laptop with nothing installed but wheels."""
+    conformance: str | None = None
+    """`module:Class` of the suite that holds this adapter to its contract, imported by `oneiric conformance` alone. None: the
+    kit's suite of the type, with `example` as the config."""
     distribution: str | None = None
     version: str | None = None
 
@@ -66,6 +69,7 @@ class AdapterSpec:
             "settings has an ImportString, by which a config could name code to import": not _imports(self.settings),
             "capabilities is not a set of strings": _all_strings(self.capabilities),
             "docs_url is not a URL": self.docs_url is None or _matches(_URL, self.docs_url),
+            "conformance is not `module:Class`": self.conformance is None or _matches(_CLASS_PATH, self.conformance),
             "example is not a mapping of JSON values": _is_json_object(self.example),
         }
         return [claim for claim, holds in claims.items() if not holds]

@@ -96,10 +96,12 @@ def _config() -> Mapping[str, Instance]:
 
 
 def _facts(details: AdapterInfo) -> Iterator[tuple[str, str]]:
-    facts = details.model_dump(mode="json", exclude={"settings_schema", "name"})
+    facts = details.model_dump(mode="json", exclude={"settings_schema", "name", "passport"})
     for name, value in facts.items():
         if value not in (None, [], {}):
             yield name.replace("_", " "), _shown(value)
+    if details.passport is not None:
+        yield "passport", str(details.passport)
 
 
 def _shown(value: Any) -> str:

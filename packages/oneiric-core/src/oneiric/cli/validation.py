@@ -29,7 +29,7 @@ def validate_config(
     """Check a config against an adapter's settings. Opens nothing; exit code 1 where the config is wrong."""
     catalog = discover()
     spec = catalog[name]
-    result = validate(spec, catalog, _parse(_read(config)))
+    result = validate(spec, catalog, given_config(config))
     if json:
         print_json(result)
     else:
@@ -41,6 +41,11 @@ def validate_config(
             console.print(f"✓ The config is right for {name}.", style="green", markup=False, soft_wrap=True)
     if not result.valid:
         raise typer.Exit(1)
+
+
+def given_config(config: str) -> Any:
+    """The config that an option holds as JSON, or names as `@FILE`. Raises ConfigError."""
+    return _parse(_read(config))
 
 
 def _read(config: str) -> str:

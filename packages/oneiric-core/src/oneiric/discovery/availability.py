@@ -30,7 +30,7 @@ def why_unavailable(spec: AdapterSpec) -> AdapterUnavailable | None:
     module_name, _, class_name = spec.adapter.partition(":")
     if _is_bound(module_name, class_name):
         return None
-    module = _find(module_name)
+    module = find(module_name)
     if module is None:
         return spec.unavailable(f"Its module `{module_name}` can't be found.")
     tree = _parse(module)
@@ -52,7 +52,7 @@ def _is_bound(module_name: str, name: str) -> bool:
     return module is not None and bool({name, "__getattr__"} & vars(module).keys())
 
 
-def _find(module_name: str) -> ModuleSpec | None:
+def find(module_name: str) -> ModuleSpec | None:
     """Where a module is. Not `importlib.util.find_spec`, which imports the parents, and a parent may import the driver."""
     module, path = None, None
     name = ""
@@ -103,7 +103,7 @@ def _missing_imports(module_name: str, seen: set[str]) -> Iterator[str]:
     if parent and parent not in seen:
         yield from _missing_imports(parent, seen)
     seen.add(module_name)
-    module = None if module_name in sys.modules else _find(module_name)
+    module = None if module_name in sys.modules else find(module_name)
     tree = _parse(module) if module else None
     if module is None or not isinstance(tree, ast.Module):
         return
@@ -132,7 +132,7 @@ def _imports(tree: ast.Module, package: str) -> Iterator[str]:
 @cache
 def is_installed(package: str) -> bool:
     """Whether a top-level package is there; remembered until `is_installed.cache_clear()`."""
-    return _find(package) is not None
+    return find(package) is not None
 
 
 def _may_bind(tree: ast.Module, name: str) -> bool:

@@ -66,7 +66,7 @@ async def _settings(
         values = await _resolved(instance, schemes, timeout)
         settings, problems = check(spec.settings, values)
         if settings is not None:
-            settings._referenced = secrets_in([*_referenced(instance.values, values)])  # noqa: SLF001 - its settings' own
+            settings._referenced = secrets_in([*referenced(instance.values, values)])  # noqa: SLF001 - its settings' own
             return settings, secrets_in(settings) | settings._referenced  # noqa: SLF001
     raise ConfigError(f"The config of `{instance.name}` is wrong.", problems=problems, adapter=instance.name)
 
@@ -86,14 +86,14 @@ async def _resolved(instance: Instance, schemes: Mapping[str, Resolver], timeout
     return values
 
 
-def _referenced(written: Any, values: Any) -> Iterator[SecretStr]:
+def referenced(written: Any, values: Any) -> Iterator[SecretStr]:
     """What stands in the place of each reference, whatever the type of its setting."""
     if isinstance(written, Mapping):
         if is_reference(written):
             yield SecretStr(str(values))
         else:
             for key, item in written.items():
-                yield from _referenced(item, values[key])
+                yield from referenced(item, values[key])
     elif isinstance(written, list):
         for item, value in zip(written, values, strict=True):
-            yield from _referenced(item, value)
+            yield from referenced(item, value)

@@ -53,8 +53,14 @@ _REWRITTEN = (
 )
 """The modules, and packages of modules, whose assertions pytest is to explain as it does those of a test file."""
 
-if "pytest" in _sys.modules:
+
+def _explain_assertions() -> None:
+    """Tell pytest which modules are tests, before they are imported."""
     _sys.modules["pytest"].register_assert_rewrite(*(f"{__name__}.{name}" for name in _REWRITTEN))
+
+
+if "pytest" in _sys.modules:
+    _explain_assertions()
 
 
 def __getattr__(name: str) -> _Any:

@@ -6,8 +6,9 @@ import json
 import re
 import subprocess
 import sys
+from contextlib import suppress
 from functools import cache
-from importlib.metadata import PackageNotFoundError, packages_distributions, requires
+from importlib.metadata import PackageNotFoundError, packages_distributions, requires, version
 
 from packaging.requirements import InvalidRequirement, Requirement
 
@@ -31,6 +32,15 @@ def drivers_of(distribution: str) -> frozenset[str]:
     return frozenset(
         module for module, homes in modules.items() if homes and {_normalised(home) for home in homes} <= drivers
     )
+
+
+def driver_versions(distribution: str) -> dict[str, str]:
+    """The version of each distribution that this one requires beside Oneiric, of those that are installed."""
+    found = {}
+    for name in sorted(_requirements(distribution) - {_CORE, "pydantic"}):
+        with suppress(PackageNotFoundError):
+            found[name] = version(name)
+    return found
 
 
 @cache

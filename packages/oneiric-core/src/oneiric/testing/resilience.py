@@ -49,7 +49,9 @@ class ResilienceTests(AdapterUnderTest):
         """A proxy in front of the backend."""
         targets = targets_of(spec.settings, config)
         if targets is None or len(targets.endpoints) != 1:
-            skip(f"the settings' targets() names {_count(targets)}, and the proxy stands before one")
+            skip(
+                f"no network to fail: the settings' targets() names {_count(targets)}, and the proxy stands before one"
+            )
         (endpoint,) = targets.endpoints
         async with FaultProxy(endpoint.host, endpoint.port) as proxy:
             yield proxy

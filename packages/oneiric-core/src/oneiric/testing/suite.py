@@ -12,13 +12,11 @@ class TestSqlite(DatabaseSuite):
 
 from __future__ import annotations
 
+from oneiric.passport import SUITE_LEVEL as SUITE_LEVEL
 from oneiric.testing.concurrency import ConcurrencyTests
 from oneiric.testing.hygiene import HygieneTests
 from oneiric.testing.lifecycle import LifecycleTests
 from oneiric.testing.resilience import ResilienceTests
-
-SUITE_LEVEL = 1
-"""Which edition of the kit this is: it rises when a test is added that a right adapter may have failed until now."""
 
 
 class AdapterSuite(HygieneTests, LifecycleTests, ConcurrencyTests, ResilienceTests):

@@ -14,9 +14,31 @@ from oneiric.testing.guard import Guarded, apply_excuse
 from oneiric.testing.rerouting import to_port
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Mapping
+    from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 
     from oneiric.spec import AdapterSpec
+
+ASKED_FOR = "oneiric-capability"
+"""The property under which a test's report has each capability that it found to be there."""
+
+
+class AskedFor(frozenset[str]):
+    """Capabilities, with a note of each that somebody looked for and found."""
+
+    note: Callable[[str], None]
+
+    def __new__(cls, capabilities: Iterable[str], note: Callable[[str], None]) -> AskedFor:
+        """Make one; `note` is called with each that is found."""
+        made = super().__new__(cls, capabilities)
+        made.note = note
+        return made
+
+    def __contains__(self, capability: object) -> bool:
+        """Whether the capability is there."""
+        is_there = super().__contains__(capability)
+        if is_there:
+            self.note(str(capability))
+        return is_there
 
 
 class AdapterUnderTest(metaclass=Guarded):
@@ -40,9 +62,15 @@ class AdapterUnderTest(metaclass=Guarded):
         return discover()[self.adapter_name]
 
     @pytest.fixture
-    def capabilities(self, spec: AdapterSpec, config: Mapping[str, Any]) -> frozenset[str]:
-        """What an adapter with this config can do: what the plugin declares, less what the settings do without."""
-        return spec.capabilities - spec.settings.model_validate(dict(config)).lacks()
+    def capabilities(
+        self, spec: AdapterSpec, config: Mapping[str, Any], record_property: Callable[[str, object], None]
+    ) -> frozenset[str]:
+        """What an adapter with this config can do: what the plugin declares, less what the settings do without.
+
+        Each that a test asks for is noted: one that passes has proved it.
+        """
+        there = spec.capabilities - spec.settings.model_validate(dict(config)).lacks()
+        return AskedFor(there, lambda capability: record_property(ASKED_FOR, capability))
 
     @pytest.fixture
     def make(self, spec: AdapterSpec, config: Mapping[str, Any]) -> Callable[..., Adapter]:

@@ -1,0 +1,67 @@
+"""What runs in the child: pytest, with the suite of an installed adapter and nothing of the author's around it.
+
+The request is JSON on standard input, as it may hold secrets, and so is the answer, in a file that the request names.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from oneiric.config import resolved, schemes_of
+from oneiric.discovery import discover
+from oneiric.lifecycle.building import referenced
+from oneiric.masking import secrets_in
+from oneiric.testing.conformance.recorder import Recorder
+
+if TYPE_CHECKING:
+    from oneiric.testing.suite import AdapterSuite
+
+_TESTS = """
+from oneiric.testing.conformance.session import suite
+TestInstalled = suite()
+"""
+_OPTIONS = [
+    *("-p", "pytest_asyncio.plugin"),
+    *("-p", "no:cacheprovider"),
+    "--noconftest",
+    "--import-mode=importlib",
+    *("-o", "asyncio_mode=strict"),
+    *("-o", "asyncio_default_fixture_loop_scope=function"),
+]
+_request: dict[str, Any] = {}
+
+
+def suite() -> type[AdapterSuite]:
+    """The suite that was requested."""
+    # Imported here, when pytest is about to collect: its assertions are explained only if pytest imports them.
+    from oneiric.testing.conformance.suites import suite_of
+
+    return suite_of(_request["adapter"], _request["config"])
+
+
+def main() -> None:
+    """Run what is requested, and answer."""
+    _request.update(json.load(sys.stdin))
+    given = _request["config"]
+    secrets: frozenset[str] = frozenset()
+    if given is not None:
+        _request["config"] = resolved(given, schemes_of(discover().hooks))
+        secrets = secrets_in([*referenced(given, _request["config"])])
+    folder = Path(_request["folder"])
+    tests = folder / "test_installed.py"
+    tests.write_text(_TESTS, encoding="utf-8")
+    (folder / "pytest.ini").write_text("[pytest]\n", encoding="utf-8")
+    os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
+    os.environ.pop("PYTEST_ADDOPTS", None)
+    os.environ["HYPOTHESIS_STORAGE_DIRECTORY"] = str(folder / "hypothesis")
+    with os.fdopen(os.dup(2), "w", encoding="utf-8") as output:  # past what pytest makes of standard error
+        recorder = Recorder(secrets, output)
+        options = ["-c", str(folder / "pytest.ini"), f"--basetemp={folder / 'tests'}", *_OPTIONS]
+        pytest.main([*options, str(tests)], plugins=[recorder])
+    (folder / "result.json").write_text(json.dumps(recorder.result()), encoding="utf-8")
