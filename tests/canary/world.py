@@ -67,6 +67,9 @@ class World:
     variables: dict[str, str] = field(default_factory=dict)
     dotenv: dict[str, str] = field(default_factory=dict)
 
+    layered: list[str] = field(default_factory=list)
+    """The instances that are not in the YAML file, but in `.env` or variables."""
+
     def __post_init__(self) -> None:
         for name in ("work", "home", "secrets"):
             (self.folder / name).mkdir(parents=True)
@@ -116,6 +119,7 @@ class World:
         self.instances[f"{spec.name}_mistyped"] = mistyped(self._literal(spec, f"{spec.name}_mistyped"), keys)
         for layer in (self.variables, self.dotenv):
             name = f"{spec.name}_in_{'variables' if layer is self.variables else 'dotenv'}"
+            self.layered.append(name)
             for key, value in self._literal(spec, name).items():
                 text = value if isinstance(value, str) else json.dumps(value)
                 layer[f"ONEIRIC_ADAPTERS__{name.upper().replace('-', '_')}__{key.upper()}"] = text
@@ -153,6 +157,15 @@ class World:
         small = {name: content["adapters"][name] for name in SHOWN if name in content["adapters"]}
         self.small.write_text(json.dumps({"adapters": small}, indent=1, ensure_ascii=False), encoding="utf-8")
         return path
+
+    def copy_to(self, folder: Path, *, small: bool) -> Path:
+        """A copy of the config, or of the small one, that may be changed; returns its path."""
+        for source, name in (
+            (self.small if small else self.work / "oneiric.yaml", "oneiric.yaml"),
+            (self.work / ".env", ".env"),
+        ):
+            (folder / name).write_bytes(source.read_bytes())
+        return folder / "oneiric.yaml"
 
     def run(self, *arguments: str, stdin: str = "", **environ: str) -> str:
         """Run Python here; returns all that it puts out, its exit code included."""

@@ -11,6 +11,7 @@ from starlette.responses import JSONResponse
 
 from oneiric_mcp.argument_errors import ArgumentErrors
 from oneiric_mcp.audit import Audit, AuditLog
+from oneiric_mcp.debug_logs import keep_messages_out
 from oneiric_mcp.installation import Installation
 from oneiric_mcp.lifecycle import Instances
 from oneiric_mcp.resources import add_resources
@@ -78,6 +79,7 @@ def build_server(
     writes over HTTP must give one. `allowed_hosts` are those that test_adapter_connection may reach with a config that is
     not the stored one.
     """
+    keep_messages_out()
     shown = Installation() if installation is None else installation
     server = OneiricServer(shown, auth, audit or AuditLog())
     instances, subscriptions = server.instances, server.subscriptions
