@@ -164,26 +164,6 @@ def _call(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
 
         service = serving(self._oneiric_owner)
         result = call(service)
-        if result is service.adapter:
-            return self
-        if inspect.iscoroutine(result):  # of a function that doesn't look like one: it is decorated
-            return _awaited(self._oneiric_owner, service, call, result)
-        return spanned(self._oneiric_owner, service, call, result)
+        return self if result is service.adapter else spanned(self._oneiric_owner, service, call, result)
 
     return forward
-
-
-async def _awaited(owner: Owner, made_by: Service, call: Callable[[Service], Any], result: Any) -> Any:
-    service = owner.service
-    if service is not made_by:
-        result.close()
-        service = serving(owner)
-        result = call(service)
-    service.calls += 1
-    try:
-        return await result
-    except BaseException as error:
-        service.hide_secrets(error)
-        raise
-    finally:
-        service.ended()

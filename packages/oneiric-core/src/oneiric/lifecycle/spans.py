@@ -6,10 +6,11 @@ import asyncio
 import inspect
 from contextlib import AbstractContextManager, ContextDecorator
 from functools import lru_cache
+from types import CoroutineType
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator
+    from collections.abc import Callable, Coroutine, Generator
 
     from oneiric.errors import NotInitialized
     from oneiric.lifecycle.service import Service
@@ -110,16 +111,16 @@ class Span:
             return self
         return spanned(self._owner, self._service, lambda service: aiter(self._call(service)), aiter(self._spanned))
 
-    async def __anext__(self) -> Any:
-        return await self._step("__anext__")
+    def __anext__(self) -> Coroutine[Any, Any, Any]:
+        return self._step("__anext__")
 
-    async def asend(self, value: Any) -> Any:
+    def asend(self, value: Any) -> Coroutine[Any, Any, Any]:
         """The generator's next item, in answer to a value."""
-        return await self._step("asend", value)
+        return self._step("asend", value)
 
-    async def athrow(self, *error: Any) -> Any:
+    def athrow(self, *error: Any) -> Coroutine[Any, Any, Any]:
         """The generator's next item, in answer to an error."""
-        return await self._step("athrow", *error)
+        return self._step("athrow", *error)
 
     async def aclose(self) -> None:
         """Close the iterator before its end."""
@@ -142,16 +143,17 @@ class Span:
         if not self._is_open:
             self._begin()
             self._is_open = True
-        self._begin()  # another task's step may end the iterator during this one
+        service = self._service
+        service.calls += 1  # another task's step may end the iterator during this one
         try:
             return await getattr(self._spanned, name)(*arguments)
         except BaseException as error:
             if not isinstance(error, asyncio.CancelledError) or inspect.isasyncgen(self._spanned):
                 self._close()  # after an error, as after its last item; one with a class may outlive a cancellation
-            self._service.hide_secrets(error)
+            service.hide_secrets(error)
             raise
         finally:
-            self._end()
+            service.ended()
 
     def _begin(self) -> None:
         if not self._has_begun:
@@ -179,26 +181,51 @@ class Span:
 
 
 def spanned(owner: Owner, service: Service, call: Callable[[Service], Any], result: Any) -> Any:
-    """What an application gets in the place of a method's result: a span, where it is of a kind that goes on.
+    """What an application gets in the place of a method's result, which is counted where it is of a kind that goes on.
 
     `call` makes it again, on another adapter.
     """
     kind: type[object] = type(result)
-    span = _span_of(kind)  # type: ignore[arg-type] # it takes object's __hash__ for the class's
-    if span is not None:
-        return span(owner, service, call, result)
-    if asyncio.isfuture(result):
-        service.calls += 1
-        result.add_done_callback(lambda _: service.ended())
-    return result
+    way = _way_of(kind)  # type: ignore[arg-type] # it takes object's __hash__ for the class's
+    return result if way is None else way(owner, service, call, result)
 
 
 @lru_cache(maxsize=1024)
-def _span_of(kind: type[object]) -> type[Span] | None:
-    """The class of a span of such objects, with all of their methods that Python looks up on the class alone."""
+def _way_of(kind: type[object]) -> Callable[[Owner, Service, Callable[[Service], Any], Any], Any] | None:
+    """How such objects are counted; None for those that are nothing but a result."""
+    if issubclass(kind, CoroutineType):
+        return _awaited
+    if issubclass(kind, asyncio.Future):
+        return _followed
     is_manager = issubclass(kind, AbstractContextManager) and issubclass(kind, ContextDecorator)  # by @contextmanager
-    if issubclass(kind, asyncio.Future) or not (is_manager or any(hasattr(kind, name) for name in _ASYNC)):
-        return None
+    return _span_class(kind) if is_manager or any(hasattr(kind, name) for name in _ASYNC) else None
+
+
+async def _awaited(owner: Owner, made_by: Service, call: Callable[[Service], Any], result: Any) -> Any:
+    """A coroutine, of a function that doesn't look like one: it is decorated."""
+    service = owner.service
+    if service is not made_by:
+        result.close()
+        service = serving(owner)
+        result = call(service)
+    service.calls += 1
+    try:
+        return await result
+    except BaseException as error:
+        service.hide_secrets(error)
+        raise
+    finally:
+        service.ended()
+
+
+def _followed(_: Owner, service: Service, __: Callable[[Service], Any], result: asyncio.Future[Any]) -> Any:
+    service.calls += 1
+    result.add_done_callback(lambda _: service.ended())
+    return result
+
+
+def _span_class(kind: type) -> type[Span]:
+    """The class of spans of such objects, with all of their methods that Python looks up on the class alone."""
     methods = {
         name: _passed(name)
         for name in dir(kind)
