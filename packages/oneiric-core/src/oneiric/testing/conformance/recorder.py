@@ -35,22 +35,22 @@ class Ended:
 class Recorder:
     """A plugin of pytest, for one run of one suite."""
 
-    def __init__(self, secrets: Collection[str], output: TextIO) -> None:
+    def __init__(self, secrets: Collection[str], output: TextIO, trouble: list[str]) -> None:
+        self.trouble = trouble
+        """What kept tests from being run."""
         self._secrets = frozenset(secrets)
         self._output = output
         self._lacking: list[frozenset[str]] = []
         self._cases: dict[str, Ended] = {}
         self._suite: type | None = None
         self._total = 0
-        self.trouble: list[str] = []
-        """What kept tests from being run."""
 
     def result(self) -> Mapping[str, Any]:
         """Everything that is known, for JSON."""
         return {
             "cases": [asdict(case) for case in self._cases.values()],
             "lacking": sorted(frozenset.intersection(*self._lacking)) if self._lacking else [],
-            "trouble": [*self.trouble, *self._left_out()],
+            "trouble": [self._line(trouble) for trouble in (self.trouble or self._left_out())],
         }
 
     def _left_out(self) -> Iterator[str]:
@@ -75,11 +75,11 @@ class Recorder:
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
         """A suite that can't be imported."""
         if report.failed:
-            self.trouble.append(self._line(str(report.longrepr).strip().rpartition("\n")[2]))
+            self.trouble.append(str(report.longrepr).strip().rpartition("\n")[2])
 
     def pytest_internalerror(self, excrepr: object) -> None:
         """An error of pytest, or of what it was told to run."""
-        self.trouble.append(self._line(str(excrepr).strip().rpartition("\n")[2]))
+        self.trouble.append(str(excrepr).strip().rpartition("\n")[2])
 
     def pytest_collection_finish(self, session: pytest.Session) -> None:
         """All tests are known."""

@@ -35,14 +35,19 @@ _OPTIONS = [
     *("-o", "asyncio_default_fixture_loop_scope=function"),
 ]
 _request: dict[str, Any] = {}
+_trouble: list[str] = []
 
 
-def suite() -> type[AdapterSuite]:
-    """The suite that was requested."""
+def suite() -> type[AdapterSuite] | None:
+    """The suite that was requested; None, with the reason kept, where it can't be had."""
     # Imported here, when pytest is about to collect: its assertions are explained only if pytest imports them.
     from oneiric.testing.conformance.suites import suite_of
 
-    return suite_of(_request["adapter"], _request["config"])
+    try:
+        return suite_of(_request["adapter"], _request["config"])
+    except (Exception, SystemExit) as error:  # noqa: BLE001 - an author's module may raise anything
+        _trouble.append(f"The suite can't be had: {type(error).__name__}: {error}")
+        return None
 
 
 def main() -> None:
@@ -60,8 +65,9 @@ def main() -> None:
     os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
     os.environ.pop("PYTEST_ADDOPTS", None)
     os.environ["HYPOTHESIS_STORAGE_DIRECTORY"] = str(folder / "hypothesis")
-    with os.fdopen(os.dup(2), "w", encoding="utf-8") as output:  # past what pytest makes of standard error
-        recorder = Recorder(secrets, output)
+    with os.fdopen(os.dup(2), "w", encoding="utf-8") as output:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 2)  # what the adapter and pytest print may hold a secret
+        recorder = Recorder(secrets, output, _trouble)
         options = ["-c", str(folder / "pytest.ini"), f"--basetemp={folder / 'tests'}", *_OPTIONS]
         pytest.main([*options, str(tests)], plugins=[recorder])
     (folder / "result.json").write_text(json.dumps(recorder.result()), encoding="utf-8")

@@ -1,0 +1,186 @@
+"""`oneiric conformance`, against distributions that are installed."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from conftest import Site
+
+PLUGIN = """
+from oneiric import AdapterSettings, AdapterSpec, hookimpl
+from pydantic import SecretStr
+
+class Settings(AdapterSettings):
+    url: str = "nova://here"
+    '''Where it is.'''
+    token: SecretStr = SecretStr("")
+    '''What it asks for.'''
+
+@hookimpl
+def oneiric_adapters():
+    return [AdapterSpec("nova", type="post", summary="A test's adapter.", adapter="nova_post.adapter:Nova",
+                        settings=Settings, example={"url": "nova://example"}, conformance=CONFORMANCE)]
+"""
+ADAPTER = """
+from oneiric import Adapter, Health
+from nova import Settings
+
+class Nova(Adapter):
+    settings_class = Settings
+    is_open = False
+
+    async def init(self):
+        open("it-was-here", "w").close()
+        self.is_open = True
+
+    async def health(self):
+        return Health(self.is_open)
+
+    async def cleanup(self):
+        self.is_open = False
+"""
+SUITE = """
+import pytest
+from oneiric.testing import AdapterSuite, xfail
+
+class NovaSuite(AdapterSuite):
+    adapter_name = "nova"
+
+    @pytest.fixture
+    def config(self):
+        return {"url": "nova://suite"}
+"""
+
+
+@pytest.fixture
+def install(site: Site) -> Any:
+    """Install the distribution, with this adapter and suite."""
+
+    def install(adapter: str = ADAPTER, suite: str | None = None) -> None:
+        named = None if suite is None else "nova_post.suite:NovaSuite"
+        modules = {"nova_post/__init__.py": "", "nova_post/adapter.py": adapter, "nova_post/suite.py": suite or ""}
+        site.install("nova", PLUGIN.replace("CONFORMANCE", repr(named)), modules=modules)
+
+    return install
+
+
+def failed(passport: dict[str, Any]) -> dict[str, str]:
+    return {case["test"]: case["reason"] for case in passport["failures"]}
+
+
+def test_a_right_adapter_is_conformant_on_its_example_and_leaves_nothing_where_one_stands(site: Site, install: Any):
+    install()
+    done = site.oneiric("conformance", "nova", "--json", PYTEST_ADDOPTS="-k nothing --collect-only")
+    passport = json.loads(done.stdout)
+    assert (done.returncode, passport["failures"], passport["conformant"]) == (0, [], True), done.stderr
+    assert passport["tests"]["passed"] > 20
+    assert (passport["distribution"], passport["version"], passport["suite_level"]) == ("nova", "1.0", 1)
+    assert passport["suite"] == "oneiric.testing.suite:AdapterSuite"
+    assert all(case["reason"] for case in passport["skips"])
+    assert " tests …" in done.stderr
+    assert list(site.work.iterdir()) == []
+
+
+def test_a_wrong_adapter_is_not_and_no_secret_is_shown(site: Site, install: Any):
+    install(
+        ADAPTER.replace(
+            "return Health(self.is_open)",
+            "raise ValueError(self.settings.token.get_secret_value(), self.settings.url)",
+        )
+    )
+    config = {"token": {"$env": "TOKEN"}, "url": {"$env": "URL"}}
+    done = site.oneiric(
+        "conformance", "nova", "--config", json.dumps(config), "--json", TOKEN="hunter2", URL="nova-secret"
+    )
+    passport = json.loads(done.stdout)
+    assert (done.returncode, passport["conformant"]) == (1, False)
+    assert "health() raised ValueError" in failed(passport)["test_health_is_no_before_init_and_after_cleanup"]
+    assert "FAILED test_health_is_no_before_init_and_after_cleanup" in done.stderr
+    assert "hunter2" not in done.stdout + done.stderr
+    assert "nova-secret" not in done.stdout + done.stderr
+    shown = site.oneiric("conformance", "nova", "--config", '{"token": "hunter2"}')
+    assert shown.returncode == 1
+    assert "It is NOT conformant." in shown.stdout
+    assert "hunter2" not in shown.stdout + shown.stderr
+
+
+def test_the_suite_of_the_author_is_run_with_its_config_and_excuses(site: Site, install: Any):
+    excuse = "    @xfail(reason='by design')\n    def test_cleanup_a_second_time_does_nothing(self): ...\n"
+    careless = ADAPTER.replace(
+        "        self.is_open = False\n", "        assert self.is_open\n        self.is_open = False\n"
+    )
+    install(careless, SUITE + excuse)
+    passport = site.json("conformance", "nova", code=1)
+    assert passport["suite"] == "nova_post.suite:NovaSuite"
+    assert passport["xfails"] == [{"test": "test_cleanup_a_second_time_does_nothing", "reason": "by design"}]
+    assert "test_cleanup_without_init_does_nothing" in failed(passport)
+
+
+@pytest.mark.parametrize(
+    ("addition", "said"),
+    [
+        (
+            "    @pytest.fixture(autouse=True)\n    def no(self): pytest.skip('not today')\n",
+            "skipped, and not by the kit",
+        ),
+        ("    __test__ = False\n", "There was no test."),
+        ("    def test_cleanup_a_second_time_does_nothing(self): ...\n", "replaces `test_cleanup_a_second_time"),
+        ("    @xfail(reason='x')\n    def test_cleanup_a_second_time_does_nothing(self): ...\n", "[XPASS(strict)] x"),
+        (
+            "    @xfail(reason='x', only='y')\n    def test_cleanup_a_second_time_does_nothing(self): ...\n",
+            "is excused, and has no such case",
+        ),
+        ("import no_such_module\n", "No module named 'no_such_module'"),
+        ("class NovaSuite: ...\n", "is no suite of the conformance kit"),
+        ("    import os, threading; threading.Timer(0.1, os._exit, [3]).start()\n", "ended with exit code 3"),
+        ("    import sys; sys.exit(4)\n", "The suite can't be had: SystemExit: 4"),
+    ],
+)
+def test_a_suite_that_does_not_hold_the_adapter_to_the_kit_gives_no_passport(
+    site: Site, install: Any, addition: str, said: str
+):
+    install(suite=SUITE + addition)
+    passport = site.json("conformance", "nova", code=1)
+    assert not passport["conformant"]
+    assert said in " ".join(failed(passport).values())
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["no-such"], "There is no adapter 'no-such'"),
+        (["nova", "--config", "{"], "The config is not JSON"),
+        (["nova", "--config", '{"ulr": "x"}'], "`url`"),
+        (["nova", "--write"], "its package is not installed from its source"),
+    ],
+)
+def test_what_can_not_be_run_is_said_before_anything_is(site: Site, install: Any, arguments: list[str], said: str):
+    install()
+    done = site.oneiric("conformance", *arguments)
+    assert done.returncode == 1
+    assert said in done.stderr
+    assert " tests …" not in done.stderr
+
+
+def test_a_passport_is_written_into_the_source_and_shown_until_the_version_changes(site: Site, install: Any):
+    install()
+    site.write({"nova-1.0.dist-info/direct_url.json": '{"url": "file:///nova", "dir_info": {"editable": true}}'})
+    passport = site.json("conformance", "nova", "--write")
+    assert json.loads((site.folder / "nova_post/passports/nova.json").read_text()) == passport
+    info = site.json("info", "nova")
+    assert (info["passport"], info["passport_problem"]) == (passport, None)
+    assert "conformant with level 1 of the kit" in site.oneiric("info", "nova").stdout
+
+    site.write({"nova-1.0.dist-info/METADATA": "Metadata-Version: 2.1\nName: nova\nVersion: 1.1\n\n"})
+    assert "is of version 1.0, and 1.1 is installed" in site.json("info", "nova")["passport_problem"]
+
+
+def test_the_passport_of_what_is_not_conformant_is_not_written(site: Site, install: Any):
+    install(ADAPTER.replace("return Health(self.is_open)", "return True"))
+    site.write({"nova-1.0.dist-info/direct_url.json": '{"dir_info": {"editable": true}}'})
+    site.json("conformance", "nova", "--write", code=1)
+    assert not (site.folder / "nova_post/passports").exists()
