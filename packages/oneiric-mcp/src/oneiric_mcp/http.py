@@ -12,8 +12,10 @@ from oneiric.errors import OneiricError
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
+from starlette.middleware import Middleware
 
 from oneiric_mcp.loopback import is_loopback
+from oneiric_mcp.message_errors import MessageErrors
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -47,6 +49,7 @@ async def serve(server: OneiricServer, installation: Installation, host: str, po
             )
         app = server.http_app(
             path=PATH,
+            middleware=[Middleware(MessageErrors)],
             host_origin_protection=True,
             allowed_hosts=list(options.public_hosts),
             allowed_origins=list(options.origins),
