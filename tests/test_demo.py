@@ -22,6 +22,7 @@ LIFE = [
     "test",
     "initialise",
     "use",
+    "swap",
     "check health",
     "clean up",
 ]

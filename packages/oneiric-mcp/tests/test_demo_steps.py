@@ -21,6 +21,7 @@ LIFE = [
     "test",
     "initialise",
     "use",
+    "swap",
     "check health",
     "clean up",
 ]

@@ -17,6 +17,7 @@ from oneiric.inspection import AdapterInfo, AdapterSummary, ConfigValidation
 from oneiric.lifecycle import AdapterManager, State
 
 from oneiric_mcp.demo.database import use_database
+from oneiric_mcp.demo.swap import swap_under_load
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
@@ -56,6 +57,7 @@ LIFE = (
     "test",
     "initialise",
     "use",
+    "swap",
     "check health",
     "clean up",
 )
@@ -106,12 +108,14 @@ async def _life(client: Client[Any], catalog: Catalog, adapter: AdapterSummary) 
     tested = await check_connection(example, catalog)
     if not tested.success:
         raise DemoFailed(tested.error or "The connection test failed.")
-    yield "test", f"connected and answered in {tested.latency_ms:.0f} ms"
+    passed = ", ".join(stage.name for stage in tested.stages if stage.status == "passed")
+    yield "test", f"passed {passed} in {tested.latency_ms:.0f} ms"
     config = ConfigStore({name: example})  # the example's alone: no file, no variable
     async with AdapterManager(config, catalog) as adapters:
         instance = await adapters.get(name)
         yield "initialise", f"{instance.__class__.__name__} is {adapters.state(name)}"
         yield "use", await _use(instance)
+        yield "swap", await swap_under_load(adapters, name, info.example_config)
         health = await adapters.health(name)
         if not health:
             raise DemoFailed(f"not healthy: {health.detail}")
