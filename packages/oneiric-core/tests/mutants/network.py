@@ -212,6 +212,9 @@ class TestEcho(AdapterSuite):
     def spec(self) -> AdapterSpec:
         return SPEC
 
+    def hurried(self, config: Mapping[str, Any], spec: AdapterSpec) -> Mapping[str, Any]:
+        return {**config, "timeout": 0.5}
+
     async def probe(self, adapter: Any) -> None:
         assert await adapter.ask("x") == "x"
 

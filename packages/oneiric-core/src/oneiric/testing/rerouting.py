@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from oneiric.adapters.base import AdapterSettings
     from oneiric.adapters.targets import Targets
 
+_HURRIED = 2.0
 _HOST_OF_URL = re.compile(r"(?P<before>[A-Za-z][\w+.-]*://(?:[^/?#]*@)?)(?P<host>\[[^\]]*\]|[^/?#:@\[]+)(?::\d+)?")
 
 
@@ -38,11 +39,11 @@ def to_impossible_file(config: Mapping[str, Any], file: str, folder: Path) -> di
 
 
 def hurried(config: Mapping[str, Any], settings: type[AdapterSettings]) -> dict[str, Any]:
-    """The config with every setting named `timeout` or `…_timeout` at a second, where the settings take that."""
+    """The config with every setting named `timeout` or `…_timeout` at two seconds, where the settings take that."""
     changed = dict(config)
     for name in settings.model_fields:
         if name == "timeout" or name.endswith("_timeout"):
-            attempt = {**changed, name: 1.0}
+            attempt = {**changed, name: _HURRIED}
             if check(settings, attempt)[0] is not None:
                 changed = attempt
     return changed
