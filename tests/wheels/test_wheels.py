@@ -124,6 +124,17 @@ def test_only_what_is_installed_is_listed(wheels: dict[str, Path], tmp_path: Pat
     assert 'pip install "aiosqlite' in broken["error"]
 
 
+def test_a_passport_comes_with_the_wheel_and_the_kit_with_an_extra(wheels: dict[str, Path], tmp_path: Path) -> None:
+    venv = Venv(tmp_path / "venv")
+    venv.pip("install", wheels["oneiric-core"], wheels["oneiric-sqlite"])
+    info = venv.oneiric("info", "sqlite")
+    assert (info["passport"]["conformant"], info["passport_problem"]) == (True, None)
+    command = [venv.folder / "bin" / "oneiric", "conformance", "sqlite"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 1
+    assert 'pip install "oneiric-core[testing]"' in done.stderr
+
+
 def test_the_demo_runs_from_wheels(wheels: dict[str, Path], tmp_path: Path) -> None:
     venv = Venv(tmp_path / "venv")
     venv.pip("install", *wheels.values())
