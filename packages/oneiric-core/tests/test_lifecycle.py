@@ -198,8 +198,9 @@ async def test_an_init_that_failed_is_tried_again_by_the_next_call():
             await adapters.get("orders")
         assert adapters.state("orders") is State.FAILED
         Scripted.healing = True
+        assert isinstance(adapters.error("orders"), InitFailed)
         assert await adapters.get("orders")
-        assert adapters.state("orders") is State.READY
+        assert (adapters.state("orders"), adapters.error("orders")) == (State.READY, None)
     assert len(Scripted.made) == 2
 
 
@@ -223,6 +224,7 @@ async def test_what_an_init_does_becomes_an_error_of_ours(what: str, kind: type[
     assert adapters.state("orders") is State.FAILED
     assert ([] if what == "constructor" else ["init orders", "cleanup orders"]) == LOG
     assert what in ("ours", "hangs") or caught.value.__cause__ is not None
+    assert "hunter2" not in repr(caught.value.__cause__)
     await adapters.cleanup()
 
 

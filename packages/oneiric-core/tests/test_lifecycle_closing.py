@@ -37,11 +37,12 @@ class Plain(Adapter):
     settings: Settings
     log: list[str] = []
     answer: Any = True
+    seconds = 0.1
 
     async def init(self) -> None:
         self.is_open = True
         self.log.append(f"init {self.name}")
-        await asyncio.sleep(0.1)
+        await asyncio.sleep(self.seconds)
 
     async def health(self) -> Any:
         await asyncio.sleep(0.1)
@@ -61,6 +62,15 @@ class Plain(Adapter):
         return self.settings.number
 
 
+class Reluctant(Plain):
+    async def health(self) -> Any:
+        try:
+            await asyncio.sleep(3)
+        finally:
+            await asyncio.sleep(0.5)
+            self.log.append(f"health {self.name} ended")
+
+
 class Slow(Plain):
     async def health(self) -> Any:
         await asyncio.sleep(0.5)
@@ -69,7 +79,7 @@ class Slow(Plain):
 
 @pytest.fixture
 def make(catalog_of: Callable[..., Catalog]) -> Callable[..., AdapterManager]:
-    catalog = catalog_of(plain=Plain, slow=Slow)
+    catalog = catalog_of(plain=Plain, slow=Slow, reluctant=Reluctant)
     Plain.log, Plain.answer = [], True
 
     def make(limits: Limits | None = None, **instances: Any) -> AdapterManager:
@@ -217,6 +227,57 @@ def test_what_an_ended_event_loop_left_locked_is_cleaned_up_in_the_next(make: Ca
     asyncio.run(begin())
     asyncio.run(asyncio.wait_for(adapters.close(), 10))
     assert Plain.log == ["init a", "cleanup a"]
+
+
+def test_a_manager_in_two_event_loops_at_once_says_so(make: Callable[..., AdapterManager]):
+    adapters = make(a={})
+
+    async def main() -> None:
+        getting = asyncio.create_task(adapters.get("a"))
+        await asyncio.sleep(0)
+        for use in (adapters.get, adapters.cleanup):
+            with pytest.raises(OneiricError, match=r"`a` is being started, .* in another event loop\. Make "):
+                await asyncio.to_thread(asyncio.run, use("a"))
+        await getting
+        await adapters.close()
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize("busy", ["init", "swap"])
+def test_who_is_ready_is_cleaned_up_before_one_that_is_just_started_or_swapped(
+    busy: str, make: Callable[..., AdapterManager], virtually: Virtually
+):
+    async def main() -> None:
+        adapters = make(a={}, b={}, slow={"adapter": "plain"})
+        for name in "ab" if busy == "init" else ("a", "slow", "b"):
+            await adapters.get(name)
+        Plain.log.clear()
+        Plain.seconds = 5
+        work = asyncio.create_task(adapters.get("slow") if busy == "init" else adapters.swap("slow", {}))
+        await asyncio.sleep(0.01)
+        Plain.seconds = 0.1
+        await adapters.cleanup()
+        await work
+        assert Plain.log == (
+            ["init slow", "cleanup b", "cleanup a", "cleanup slow"]
+            if busy == "init"
+            else ["init slow", "cleanup b", "cleanup slow", "cleanup slow", "cleanup a"]
+        )
+
+    virtually(main())
+
+
+def test_a_health_check_in_the_background_is_over_before_the_cleanup_begins(
+    make: Callable[..., AdapterManager], virtually: Virtually
+):
+    async def main() -> None:
+        async with make(Limits(health_interval=1), a={"adapter": "reluctant"}) as adapters:
+            await adapters.get("a")
+            await asyncio.sleep(1.5)
+        assert Plain.log == ["init a", "health a ended", "cleanup a"]
+
+    virtually(main())
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -70,6 +71,43 @@ def test_the_state_follows_the_third_failure_and_the_second_success(
     assert 5 <= moved[2][1] <= 7
     assert 10 <= moved[3][1] <= 13
     assert [state for _, name, state in changes if name == "b"] == ["initializing", "ready", "cleaning_up", "stopped"]
+
+
+def test_each_check_comes_at_a_time_of_its_own(virtually: Virtually, catalog_of: Callable[..., Catalog]):
+    times: list[float] = []
+
+    class Punctual(Patient):
+        async def health(self) -> bool:
+            times.append(asyncio.get_running_loop().time())
+            return True
+
+    async def main() -> None:
+        async with manager(catalog_of(patient=Punctual), [], a=[]) as adapters:
+            await adapters.get("a")
+            await asyncio.sleep(200)
+
+    virtually(main())
+    waits = [later - earlier for earlier, later in pairwise(times)]
+    assert len({round(wait, 3) for wait in waits}) > 5
+    assert 9 <= min(waits) <= max(waits) <= 11
+
+
+def test_one_that_hangs_keeps_no_other_from_its_check(virtually: Virtually, catalog_of: Callable[..., Catalog]):
+    times: dict[str, float] = {}
+
+    class Hanging(Patient):
+        async def health(self) -> Any:
+            times.setdefault(str(self.name), asyncio.get_running_loop().time())
+            return await super().health()
+
+    async def main() -> None:
+        async with manager(catalog_of(patient=Hanging), [], a=["hangs"], b=[]) as adapters:
+            await adapters.get("a")
+            await adapters.get("b")
+            await asyncio.sleep(20)
+
+    virtually(main())
+    assert times["a"] == times["b"]
 
 
 def test_without_an_interval_nobody_is_asked(virtually: Virtually, catalog_of: Callable[..., Catalog]):

@@ -8,11 +8,27 @@ from typing import Any
 
 import pluggy
 import pytest
-from oneiric import Adapter, AdapterManager, AdapterSpec, Catalog, ConfigStore, ConnectionFailed, InitFailed, hookimpl
+from oneiric import (
+    Adapter,
+    AdapterManager,
+    AdapterSettings,
+    AdapterSpec,
+    Catalog,
+    ConfigStore,
+    ConnectionFailed,
+    InitFailed,
+    hookimpl,
+)
 from oneiric import hookspecs as specs
+from pydantic import SecretStr
+
+
+class Settings(AdapterSettings):
+    password: SecretStr = SecretStr("hunter2")
 
 
 class Watched(Adapter):
+    settings_class = Settings
     fails = ""
 
     async def init(self) -> None:
@@ -32,6 +48,7 @@ class Recorder:
 
     def __init__(self) -> None:
         self.seen: list[tuple[Any, ...]] = []
+        self.said = ""
 
     @hookimpl
     def oneiric_adapter_initializing(self, instance: str, spec: AdapterSpec) -> None:
@@ -57,6 +74,7 @@ class Recorder:
     @hookimpl
     def oneiric_adapter_cleaned_up(self, error: Exception | None) -> None:
         self.seen.append(("cleaned_up", type(error)))
+        self.said = str(error)
 
 
 class Hostile:
@@ -89,7 +107,7 @@ def manager(monkeypatch: pytest.MonkeyPatch, *plugins: object, fails: str = "") 
     hooks.add_hookspecs(specs)
     for plugin in plugins:
         hooks.register(plugin)
-    spec = AdapterSpec("watched", type="database", summary="A.", adapter="watched:Watched")
+    spec = AdapterSpec("watched", type="database", summary="A.", adapter="watched:Watched", settings=Settings)
     return AdapterManager(ConfigStore.load(overrides={"watched": {}}, environ={}), Catalog([spec], hooks=hooks))
 
 
@@ -117,6 +135,7 @@ async def test_an_observer_is_told_of_failures(monkeypatch: pytest.MonkeyPatch):
     assert told == ["initializing", "init_failed", *told[2:]]
     assert ("init_failed", ConnectionFailed) in recorder.seen
     assert recorder.seen[-1] == ("cleaned_up", OSError)
+    assert recorder.said == "**********"
 
 
 async def test_an_observer_can_not_break_what_it_watches(

@@ -22,6 +22,7 @@ class Flaky(Adapter):
 
     failures = 0
     seconds = 0.0
+    slower = 1.0
     error: type[Exception] = ConnectionFailed
     events: list[tuple[str, float]] = []
 
@@ -31,6 +32,7 @@ class Flaky(Adapter):
     async def init(self) -> None:
         self.note("init")
         await asyncio.sleep(self.seconds)
+        type(self).seconds *= self.slower
         if len([event for event, _ in self.events if event == "init"]) <= self.failures:
             raise self.error("The server is away.")
 
@@ -48,10 +50,12 @@ def start(virtually: Virtually, catalog_of: Callable[..., Catalog]) -> Callable[
         failures: int,
         error: type[Exception] = ConnectionFailed,
         seconds: float = 0.0,
+        slower: float = 1.0,
         raises: Any = None,
         **limits: Any,
     ) -> list[tuple[str, float]]:
         Flaky.failures, Flaky.error, Flaky.seconds, Flaky.events = failures, error, seconds, []
+        Flaky.slower = slower
         config = ConfigStore.load(overrides={"flaky": {}}, environ={})
         adapters = AdapterManager(config, catalog_of(flaky=Flaky), limits=Limits(**limits))
 
@@ -105,6 +109,8 @@ def test_the_deadline_is_of_all_attempts_together(start: Callable[..., list[tupl
     assert [event for event, _ in events] == ["init", "cleanup"] * 2  # a third would have had a second left, no more
     events = start(failures=9, seconds=30, init_timeout=9, init_attempts=99, raises=DeadlineExceeded)
     assert events == [("init", 0.0), ("cleanup", 9.0)]
+    events = start(failures=9, seconds=4, slower=10, init_timeout=9, raises=DeadlineExceeded)
+    assert (events[-1], len(events)) == (("cleanup", 9.0), 4)
 
 
 def test_an_application_turns_retries_off_as_it_does_everywhere(start: Callable[..., list[tuple[str, float]]]):

@@ -121,8 +121,10 @@ class Store(Adapter):
             yield await self.read()
 
     @asynccontextmanager
-    async def transaction(self) -> AsyncIterator[Store]:
+    async def transaction(self, *, fails: bool = False) -> AsyncIterator[Store]:
         self.number()
+        if fails:
+            raise KeyError
         yield self
         self.number()
 
@@ -314,6 +316,24 @@ def test_a_subscription_goes_on_after_a_wait_that_timed_out(make: Callable[[], A
     virtually(main())
 
 
+def test_a_generator_that_is_cancelled_and_a_transaction_that_does_not_begin_are_no_calls_any_more(
+    make: Callable[[], AdapterManager], virtually: Virtually
+):
+    async def main() -> None:
+        async with make() as adapters:
+            store = await adapters.get("store", Store)
+            stream, transaction = store.stream(), store.transaction(fails=True)
+            with pytest.raises(TimeoutError):
+                await asyncio.wait_for(anext(stream), 0.1)
+            assert calls(adapters) == 0
+            with pytest.raises(KeyError):
+                await transaction.__aenter__()
+            assert calls(adapters) == 0
+            assert stream is not transaction  # both are still there
+
+    virtually(main())
+
+
 def test_many_tasks_in_one_context_manager_are_each_counted(make: Callable[[], AdapterManager], virtually: Virtually):
     async def main() -> None:
         async with make() as adapters:
@@ -352,6 +372,7 @@ async def test_a_method_that_gives_its_adapter_gives_the_handle(make: Callable[[
 
 async def test_a_call_in_another_thread_is_waited_for(make: Callable[[], AdapterManager], until: Until):
     async with make() as adapters:
+        asyncio.get_running_loop().set_debug(True)  # which raises where another thread touches what is the loop's
         store = await adapters.get("store", Store)
         is_in, go_on = threading.Event(), threading.Event()
         call = asyncio.create_task(asyncio.to_thread(store.in_a_thread, is_in, go_on))

@@ -206,6 +206,12 @@ def test_an_instance_goes_where_the_table_and_the_model_say(virtual_time: Any, m
     InVirtualTime.TestCase().runTest()
 
 
+def test_a_way_that_is_not_in_the_table_is_refused():
+    adapters = AdapterManager(ConfigStore.load(overrides={"a": {"adapter": "obedient"}}, environ={}), Catalog(SPECS))
+    with pytest.raises(AssertionError, match="a can't go from stopped to ready"):
+        adapters._managed("a")._move(State.READY)
+
+
 def test_every_state_can_be_reached_and_left():
     assert TRANSITIONS.keys() == set(State)
     assert set().union(*TRANSITIONS.values()) == set(State)

@@ -208,8 +208,28 @@ def test_what_is_not_running_is_started_with_the_new_config(make: Callable[..., 
             await adapters.cleanup("a")
             with pytest.raises(InitFailed):  # and not a config that is read anew
                 await adapters.get("a")
-        with pytest.raises(ShuttingDown):
-            await adapters.swap("a", {})
+        for closed in (adapters, make()):
+            await closed.close()
+            with pytest.raises(ShuttingDown):
+                await closed.swap("a", {})
+
+    virtually(main())
+
+
+def test_a_config_that_is_read_anew_during_a_swap_is_what_the_next_start_takes(
+    make: Callable[..., AdapterManager], virtually: Virtually
+):
+    async def main() -> None:
+        async with make() as adapters:
+            await adapters.get("a")
+            swap = asyncio.create_task(adapters.swap("a", {"number": 2}))
+            await asyncio.sleep(0.05)
+            overrides = {"a": {"adapter": "store", "number": 3}}
+            adapters.config = ConfigStore.load(overrides=overrides, environ={})
+            await swap
+            assert (await adapters.get("a", Store)).settings.number == 2
+            await adapters.cleanup("a")
+            assert (await adapters.get("a", Store)).settings.number == 3
 
     virtually(main())
 

@@ -182,10 +182,14 @@ class ManagedInstance:
                     await self._clean(old)
 
     def _alone(self) -> asyncio.Lock:
-        """The lock, of the event loop that runs now: a manager may be used in one after the other."""
+        """The lock, of the event loop that runs now: a manager may be used in one after the other, but not in two at once."""
         loop = asyncio.get_running_loop()
-        if self._loop is not loop and (self._loop is None or self._loop.is_closed() or not self._lock.locked()):
-            self._loop, self._lock = loop, asyncio.Lock()
+        if self._loop is loop:
+            return self._lock
+        if self._loop is not None and self._lock.locked() and not self._loop.is_closed():
+            sentence = f"`{self.name}` is being started, stopped or swapped in another event loop."
+            raise OneiricError(sentence, adapter=self.name, hint="Make an AdapterManager for each event loop.")
+        self._loop, self._lock = loop, asyncio.Lock()
         return self._lock
 
     def _refuse_where_closing(self) -> None:

@@ -147,11 +147,11 @@ class AdapterManager:
         new = Instance(name, str(adapter), values)
         if self._is_closed:
             raise self._closed(name)
-        instance = self._managed(name)
+        instance, before = self._managed(name), self._config
         try:
-            await instance.swap(new, self._config.variables)
-        finally:
-            if instance.service is not None and instance.service.config is new:  # also where cancelled after the switch
+            await instance.swap(new, before.variables)
+        finally:  # also where cancelled after the switch
+            if instance.service is not None and instance.service.config is new and self._config is before:
                 self._swapped[name] = new
 
     async def cleanup(self, name: str | None = None) -> None:
@@ -243,4 +243,4 @@ class AdapterManager:
         while True:
             # At a time of its own, so that many processes don't ask at once.
             await asyncio.sleep(interval * random.uniform(0.9, 1.1))  # noqa: S311
-            await asyncio.gather(*(instance.check() for instance in self._instances.values() if instance.service))
+            await asyncio.gather(*(instance.check() for instance in self._instances.values()))
