@@ -88,7 +88,7 @@ async def test_every_kind_of_call_through_a_handle(world: World, name: str) -> N
         async with AdapterManager.from_config(overrides=world.overrides) as adapters:
             leaky: Any = await adapters.get(name)
             for how in (*FAILURES["init"], "exits"):
-                calls = (leaky.tell_later, called(leaky.tell), called(locked(leaky)), listed(leaky.rows))
+                calls = (leaky.tell_later, called(leaky.tell), leaky.pending, called(locked(leaky)), listed(leaky.rows))
                 for call in (*calls, *map(within(leaky), SPANS)):
                     await taken(captured, call(how))
             await taken(captured, leaky.rows("plain").aclose())

@@ -144,6 +144,7 @@ class World:
             "password": self.canaries.at("no_such_adapter.password"),
         }
         self.instances["adapter_is_secret"] = {"password": {"$nothing": self.canaries.at("of no scheme")}}
+        self.variables["OBSERVERS_TOKEN"] = self.canaries.at("OBSERVERS_TOKEN")
         password = self.canaries.at("BROKEN_DSN", between="-")
         self.variables["BROKEN_DSN"] = f"postgresql://app:{password}@db.internal/x"
 

@@ -70,4 +70,4 @@ def oneiric_register_commands(app):
 
 def _tell(*facts):
     _log.debug("%r", facts)
-    raise RuntimeError(*facts)
+    raise RuntimeError(f"posting to the channel of {os.environ.get('OBSERVERS_TOKEN')} failed", *facts)
