@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from oneiric import Adapter, AdapterManager, AdapterSettings, ConfigStore, ConnectionFailed
+from oneiric import Adapter, AdapterManager, AdapterSettings, ConfigStore, ConnectionFailed, InitFailed
 from pydantic import SecretStr
 
 if TYPE_CHECKING:
@@ -79,6 +79,14 @@ class Talkative(Adapter):
     async def call(self) -> None:
         raise ConnectionFailed(f"`{self.name}` refused {self.settings.password.get_secret_value()}.", adapter=self.name)
 
+    async def sign_in(self) -> None:
+        raise ConnectionFailed(f"Nobody is called {self.settings.user}.")
+
+
+class Unmade(Talkative):
+    def __init__(self, settings: Settings) -> None:
+        raise ValueError(f"{settings.password.get_secret_value()} is too short")
+
 
 @pytest.mark.parametrize(("password", "shown"), [("orders", "orders"), ("ord", "ord"), ("hunter2", "**********")])
 async def test_a_secret_that_is_a_part_of_a_public_name_does_not_make_that_unreadable(
@@ -91,3 +99,21 @@ async def test_a_secret_that_is_a_part_of_a_public_name_does_not_make_that_unrea
             await adapter.call()
     assert caught.value.adapter == "orders"
     assert str(caught.value) == f"`orders` refused {shown}."
+
+
+async def test_what_a_reference_stands_for_is_a_secret_whatever_its_setting(catalog_of: Callable[..., Catalog]):
+    config = ConfigStore.load(
+        overrides={"orders": {"adapter": "talkative", "user": {"$env": "ORDERS_USER"}}},
+        environ={"ORDERS_USER": "hunter2"},
+    )
+    async with AdapterManager(config, catalog_of(talkative=Talkative)) as adapters:
+        with pytest.raises(ConnectionFailed, match=r"^Nobody is called \*+\.$"):
+            await (await adapters.get("orders", Talkative)).sign_in()
+
+
+async def test_the_error_of_a_constructor_shows_no_secret(catalog_of: Callable[..., Catalog]):
+    config = ConfigStore.load(overrides={"orders": {"adapter": "unmade", "password": "hunter2"}}, environ={})
+    async with AdapterManager(config, catalog_of(unmade=Unmade)) as adapters:
+        with pytest.raises(InitFailed, match="Making the Unmade of `orders` raised ValueError") as caught:
+            await adapters.get("orders")
+    assert str(caught.value.__cause__) == "********** is too short"

@@ -205,6 +205,19 @@ async def test_who_is_cancelled_by_somebody_else_too_stays_cancelled():
     assert block.uncancel() == 0
 
 
+async def test_an_error_of_the_close_goes_through():
+    async def close() -> None:
+        raise KeyError("of the close")
+
+    async def run() -> None:
+        async with until_signalled(close):
+            signal.raise_signal(signal.SIGTERM)
+            await asyncio.Event().wait()
+
+    with pytest.raises(KeyError, match="of the close"):
+        await run()
+
+
 def test_an_error_of_the_block_goes_through(tmp_path: Path):
     lines, errors, code = Program(tmp_path, "raise KeyError('mine')").end()
     assert code == 1
