@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import copy
 import functools
 import gc
 import threading
@@ -85,6 +86,7 @@ class Store(Adapter):
 
     async def init(self) -> None:
         self.is_open = True
+        self.of_the_instance = functools.partial(self.read, 0.6)
 
     async def health(self) -> bool:
         return True
@@ -100,6 +102,11 @@ class Store(Adapter):
         self.number()
         await asyncio.sleep(seconds)
         return self.number()
+
+    def __getattr__(self, name: str) -> Any:
+        if name != "dynamic":
+            raise AttributeError(name)
+        return lambda: self.read()
 
     decorated = plainly(read)
     partial = functools.partialmethod(read, 0.6)
@@ -174,7 +181,7 @@ def calls(adapters: AdapterManager) -> int:
     return service.calls
 
 
-@pytest.mark.parametrize("way", ["read", "decorated", "partial", "request", "cursor"])
+@pytest.mark.parametrize("way", ["read", "decorated", "partial", "dynamic", "of_the_instance", "request", "cursor"])
 def test_what_is_made_before_a_swap_and_awaited_after_it_is_on_the_new_adapter(
     way: str, make: Callable[[], AdapterManager], virtually: Virtually
 ):
@@ -187,7 +194,9 @@ def test_what_is_made_before_a_swap_and_awaited_after_it_is_on_the_new_adapter(
     virtually(main())
 
 
-@pytest.mark.parametrize("way", ["read", "decorated", "partial", "request", "cursor", "task"])
+@pytest.mark.parametrize(
+    "way", ["read", "decorated", "partial", "dynamic", "of_the_instance", "request", "cursor", "task"]
+)
 def test_what_is_awaited_is_counted_to_its_end(way: str, make: Callable[[], AdapterManager], virtually: Virtually):
     async def main() -> None:
         async with make() as adapters:
@@ -299,6 +308,30 @@ def test_of_two_tasks_at_one_iterator_the_error_of_one_ends_the_call_of_none(
     virtually(main())
 
 
+def test_an_iterator_that_fails_and_is_tried_again_is_waited_for(
+    make: Callable[[], AdapterManager], virtually: Virtually
+):
+    async def main() -> None:
+        async with make() as adapters:
+            subscription = (await adapters.get("store", Store)).subscribe()
+            subscription._spanned.wait = 0.1
+
+            async def stubbornly() -> int:
+                await anext(subscription)
+                subscription._spanned.wait = "none"
+                with pytest.raises(TypeError):
+                    await anext(subscription)
+                subscription._spanned.wait = 0.5
+                return await anext(subscription)
+
+            task = asyncio.create_task(stubbornly())
+            await asyncio.sleep(0.05)
+            await adapters.cleanup("store")
+            assert await task == 1
+
+    virtually(main())
+
+
 def test_a_subscription_goes_on_after_a_wait_that_timed_out(make: Callable[[], AdapterManager], virtually: Virtually):
     async def main() -> None:
         async with make() as adapters:
@@ -361,6 +394,8 @@ async def test_a_span_looks_like_what_it_spans(make: Callable[[], AdapterManager
         assert isinstance(cursor, Cursor)
         assert len(cursor) == 3
         assert type(cursor.store) is Store
+        with pytest.raises(TypeError, match="can't be copied"):
+            copy.copy(cursor)
 
 
 async def test_a_method_that_gives_its_adapter_gives_the_handle(make: Callable[[], AdapterManager]):

@@ -7,7 +7,7 @@ calls that are under way. So an application may keep it, no call is lost to a sw
 from __future__ import annotations
 
 import inspect
-from functools import cache, partialmethod, singledispatchmethod, wraps
+from functools import cache, partial, partialmethod, singledispatchmethod, wraps
 from typing import TYPE_CHECKING, Any, cast
 
 from oneiric.adapters.base import Adapter, Health
@@ -58,9 +58,10 @@ class Handle:
             raise
         if name in _UNCOUNTED and inspect.iscoroutinefunction(value):
             return _uncounted(latest, value)
-        if name.startswith("_") or name in _UNCOUNTED or not inspect.ismethod(value):
+        if name.startswith("_") or name in _UNCOUNTED or not (inspect.isroutine(value) or isinstance(value, partial)):
             return value
-        return _forwarder(name, value.__func__).__get__(self)  # that of an instance, or of its class alone
+        # What the adapter's own `__getattr__` gives, a method of the instance alone, or of its class.
+        return _forwarder(name, getattr(value, "__func__", value)).__get__(self)
 
     def __setattr__(self, name: str, value: Any) -> None:
         setattr(self._oneiric_owner.latest.adapter, name, value)

@@ -59,7 +59,9 @@ class Service:
         self._idle = lambda: loop.call_soon_threadsafe(idle.set)
         try:
             async with asyncio.timeout(timeout):
-                await idle.wait()
+                while self.calls:  # one may begin again: an iterator that failed, and is tried once more
+                    idle.clear()
+                    await idle.wait()
         except TimeoutError:
             self._has_waited = True
         finally:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Generator
+    from typing import NoReturn, SupportsIndex
 
     from oneiric.errors import NotInitialized
     from oneiric.lifecycle.service import Service
@@ -131,6 +132,9 @@ class Span:
             raise
         finally:
             self._close()
+
+    def __reduce_ex__(self, protocol: SupportsIndex) -> NoReturn:
+        raise TypeError("What a method of an adapter gave can't be copied or pickled.")
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._spanned, name)
