@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from oneiric.testing.database import DatabaseSuite
+from oneiric.testing import DatabaseSuite
 
 if TYPE_CHECKING:
     from pathlib import Path

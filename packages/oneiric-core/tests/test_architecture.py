@@ -43,6 +43,7 @@ FACES = {"oneiric", "oneiric.adapters"}
 LATE_IMPORTS = {
     ("oneiric.diagnostics.packages", "from packaging.requirements import Requirement"),
     # Every application that discovers its adapters imports the plugin, and few need a command line.
+    ("oneiric.testing.plugin", "from oneiric.cli.new import new"),
     ("oneiric.testing.plugin", "from oneiric.testing.conformance.command import conformance"),
     # pytest explains the assertions of what it imports itself, once it is about to collect.
     ("oneiric.testing.conformance.session", "from oneiric.testing.conformance.suites import suite_of"),

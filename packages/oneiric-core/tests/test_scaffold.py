@@ -183,8 +183,12 @@ class TestNames:
         for taken in ("nova", "broken"):
             with pytest.raises(OneiricError, match=f"'{taken}' is taken: {taken} 1.0 is installed"):
                 names(taken).check_free(site.catalog())
-        with pytest.raises(OneiricError, match="A module `nova` is installed already"):
-            names(distribution="nova").check_free(site.catalog())
+        site.write({"red_roof/__init__.py": ""})
+        for distribution in ("nova", "oneiric-core", "red-roof"):
+            with pytest.raises(
+                OneiricError, match=f"The distribution '{distribution}', or its module `.*`, is installed"
+            ):
+                names(distribution=distribution).check_free(site.catalog())
         names().check_free(site.catalog())
 
     @pytest.mark.parametrize(

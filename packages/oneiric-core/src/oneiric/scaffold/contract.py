@@ -82,11 +82,6 @@ class Contract:
         return cls(*_CONTRACTS.get(adapter_type, (Adapter, "AdapterSuite")))
 
     @property
-    def suite_home(self) -> str:
-        """The module that a test imports the suite from."""
-        return "oneiric.testing" if self.adapter is Adapter else f"oneiric.testing.{self.home.rpartition('.')[2]}"
-
-    @property
     def home(self) -> str:
         """The module that an adapter imports the contract's names from."""
         return _public(self.adapter.__module__, self.adapter.__name__)

@@ -6,6 +6,7 @@ import keyword
 import re
 import sys
 from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
@@ -59,7 +60,16 @@ class Names:
                     f"The name {self.adapter!r} is taken: {plugin.distribution} {plugin.version} is installed and has it.",
                     hint="Take another, as two plugins of one name are both refused.",
                 )
-        if find_spec(self.module) is not None:
+        if _is_installed(self.distribution) or find_spec(self.module) is not None:
             raise OneiricError(
-                f"A module `{self.module}` is installed already.", hint="Give another name by --distribution."
+                f"The distribution {self.distribution!r}, or its module `{self.module}`, is installed already.",
+                hint="Give another name by --distribution.",
             )
+
+
+def _is_installed(distribution: str) -> bool:
+    try:
+        version(distribution)
+    except PackageNotFoundError:
+        return False
+    return True

@@ -65,7 +65,6 @@ def _words(names: Names, contract: Contract) -> Mapping[str, str]:
         "contract": contract.adapter.__name__,
         "contract_home": contract.home,
         "suite": contract.suite,
-        "suite_home": contract.suite_home,
         "capabilities": _about_capabilities(contract),
         "methods": "\n\n".join(unwritten_method(method) for method in contract.methods),
         "imports": import_lines(_runtime_imports(contract)),

@@ -1,4 +1,4 @@
-"""What the conformance kit adds to the `oneiric` command line; imports no pytest."""
+"""What the authors of adapters have beside in the `oneiric` command line; imports no pytest."""
 
 from __future__ import annotations
 
@@ -12,8 +12,10 @@ if TYPE_CHECKING:
 
 @hookimpl
 def oneiric_register_commands(app: typer.Typer) -> None:
-    """Add `oneiric conformance`."""
+    """Add `oneiric conformance` and `oneiric new`."""
     # Imported here: an application that discovers its adapters imports this module, and no command line.
+    from oneiric.cli.new import new
     from oneiric.testing.conformance.command import conformance
 
+    app.command("new")(new)
     app.command("conformance")(conformance)
