@@ -50,6 +50,15 @@ class Bench:
         path.write_text(text, encoding="utf-8")
         return str(path)
 
+    def failing(self, place: str) -> str:
+        """A config with literals and references whose adapter fails, as JSON."""
+        settings = self._world.instances["leaky_by_file"] | {
+            "password": self.secret(place),
+            "at": "init",
+            "how": "stubborn",
+        }
+        return json.dumps({key: value for key, value in settings.items() if key != "adapter"})
+
     def config(self, **instances: Any) -> str:
         """The path of a new config file, with the leaky adapter's right instance and these."""
         content = {"leaky_file": self._world.instances["leaky_file"], **instances}
@@ -125,6 +134,10 @@ CALLS: dict[str, Calls] = {
     "health": lambda bench: [("leaky_by_file", "--config", bench.small), (), ("--json",)],
     "doctor": lambda _: [("--timeout", "2")],
     "demo": lambda _: [("--json",)],
+    "conformance": lambda bench: [
+        ("leaky", "--json", "--config", bench.failing("conformance")),
+        ("leaky", "--config", json.dumps({"pasword": bench.secret("conformance, misspelled")})),
+    ],
     "tokens create": lambda bench: [
         ("ada", "--file", bench.new_file(), "--scope", bench.secret("a scope")),
         ("ada", "--file", bench.file(f'{{"{bench.secret("a broken file of tokens")}')),

@@ -19,6 +19,7 @@ def oneiric_adapters():
             summary="Repeats its secrets.",
             adapter="oneiric_leaky.adapter:Leaky",
             settings=LeakySettings,
+            conformance="oneiric_leaky.conformance:LeakySuite",
             example={"dsn": "leaky://app@127.0.0.1:9/x", "keywords": "host=127.0.0.1 user=app password=change-me"},
         )
     ]

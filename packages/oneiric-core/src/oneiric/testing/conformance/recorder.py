@@ -89,6 +89,17 @@ class Recorder:
         print(f"{self._total} tests …", file=self._output, flush=True)
 
     @pytest.hookimpl(wrapper=True)
+    def pytest_fixture_setup(
+        self, fixturedef: pytest.FixtureDef[Any], request: pytest.FixtureRequest
+    ) -> Generator[None, object, object]:
+        """A config has been made: its secrets are kept out of what is told from here on, whichever test has them."""
+        value = yield
+        if fixturedef.argname == "config":
+            settings, _ = check(request.getfixturevalue("spec").settings, value)
+            self._secrets |= secrets_in(settings)
+        return value
+
+    @pytest.hookimpl(wrapper=True)
     def pytest_runtest_makereport(
         self, item: pytest.Item, call: pytest.CallInfo[None]
     ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
