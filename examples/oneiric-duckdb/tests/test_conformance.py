@@ -2,30 +2,20 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
-from oneiric.testing import DatabaseSuite
 
-if TYPE_CHECKING:
-    from pathlib import Path
+from oneiric_duckdb.conformance import DuckdbSuite
 
 
-class TestFile(DatabaseSuite):
-    adapter_name = "duckdb"
-    deferred_key = None  # DuckDB checks foreign keys at once
-
-    @pytest.fixture
-    def config(self, tmp_path: Path) -> dict[str, Any]:
-        """A file that is made by `init`."""
-        return {"path": str(tmp_path / "test.duckdb")}
+class TestFile(DuckdbSuite):
+    """On a file."""
 
 
-class TestMemory(DatabaseSuite):
-    adapter_name = "duckdb"
-    deferred_key = None
+class TestMemory(DuckdbSuite):
+    """In memory, where nothing lasts."""
 
     @pytest.fixture
     def config(self) -> dict[str, Any]:
-        """In memory."""
         return {"path": ":memory:"}

@@ -22,5 +22,6 @@ def oneiric_adapters() -> list[AdapterSpec]:
             capabilities=frozenset({RETURNING, CONCURRENT_READS, DURABLE}),
             docs_url="https://duckdb.org/docs/",
             example={"path": "oneiric.duckdb"},
+            conformance="oneiric_duckdb.conformance:DuckdbSuite",
         )
     ]
