@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import copy
 import functools
 import gc
+import random
 import threading
 from contextlib import asynccontextmanager, contextmanager
 from typing import TYPE_CHECKING, Any
@@ -435,3 +437,69 @@ def test_a_drain_in_vain_is_told_once(
 
     virtually(main())
     assert caplog.messages == ["store: 1 calls did not end within 5 s."] * 2
+
+
+WAYS = (
+    "read",
+    "decorated",
+    "partial",
+    "dynamic",
+    "task",
+    "request",
+    "cursor",
+    "stream",
+    "subscribe",
+    "transaction",
+    "lock",
+)
+
+
+async def _call_at_random(store: Any, dice: random.Random) -> None:
+    way, pause = dice.choice(WAYS), dice.choice((0, 0, 0.2, 0.9))
+    made = getattr(store, way)()
+    await asyncio.sleep(0 if way == "task" else pause)
+    if way == "lock":
+        with made:
+            await asyncio.sleep(pause)
+    elif hasattr(type(made), "__aexit__") and way not in ("stream", "subscribe") and dice.random() < 0.7:
+        async with made:
+            await asyncio.sleep(pause)
+    elif way in ("stream", "cursor"):
+        async for _ in made:
+            await asyncio.sleep(pause)
+            if dice.random() < 0.2:
+                break
+    elif way == "subscribe":
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(anext(made), pause)
+    elif way != "transaction":
+        await made
+
+
+@pytest.mark.filterwarnings("ignore:coroutine .* was never awaited")  # where it is cancelled before
+def test_of_random_calls_none_is_lost_to_random_swaps(make: Callable[[], AdapterManager], virtually: Virtually):
+    async def main(dice: random.Random) -> None:
+        adapters = make()
+        adapters.limits.drain_timeout = 1_000
+        async with adapters:
+            store = await adapters.get("store")
+
+            async def work() -> None:
+                for _ in range(dice.randrange(1, 6)):
+                    await _call_at_random(store, dice)
+
+            tasks = [asyncio.create_task(work()) for _ in range(dice.randrange(1, 9))]
+            for _ in range(dice.randrange(1, 5)):
+                await asyncio.sleep(dice.choice((0, 0.1, 0.7)))
+                if dice.random() < 0.3:
+                    dice.choice(tasks).cancel()
+                swap = asyncio.create_task(adapters.swap("store", {}))
+                await asyncio.wait({swap}, timeout=dice.choice((0, 0.3, 2_000)))
+                swap.cancel()
+                await asyncio.wait({swap})
+            done, _ = await asyncio.wait(tasks)
+            assert not [task.exception() for task in done if not task.cancelled() and task.exception()]
+
+    for seed in range(300):
+        virtually(main(random.Random(seed)))
+    gc.collect()
