@@ -10,7 +10,7 @@ from oneiric.errors import InvalidMessage
 from oneiric.testing.expecting import by_name, expect
 from oneiric.testing.guard import skip
 from oneiric.testing.messaging.under_test import MessagingUnderTest, some_turns, soon
-from oneiric.testing.patience import until, within_patience
+from oneiric.testing.patience import until
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -205,18 +205,21 @@ class ConsumingTests(MessagingUnderTest):
     ) -> None:
         """`concurrency` is used, and never exceeded."""
         running, most = 0, 0
-        three = asyncio.Barrier(3)
+        three = asyncio.Event()
 
         async def callback(_: Message) -> None:
             nonlocal running, most
             running += 1
             most = max(most, running)
-            await within_patience(three.wait(), "With `concurrency=3`, three callbacks never run at the same time.")
+            if running == 3:
+                three.set()
+            await three.wait()
             await some_turns()
             running -= 1
 
         async with self.consumer(adapter, new_queue, callback, concurrency=3) as consumer:
             await adapter.publish_many(new_queue, [{"n": n} for n in range(30)])
+            await until(three.is_set, "With `concurrency=3`, three callbacks never run at the same time.")
             await consumer.has(30)
         assert most == 3, f"With `concurrency=3`, {most} callbacks were running at a time."
 
@@ -226,21 +229,22 @@ class ConsumingTests(MessagingUnderTest):
         """In the order in which they were published, while those of other keys are handled beside them."""
         self.needs(capabilities, ORDER_BY_KEY)
         running: list[str | None] = []
-        together = set[tuple[str | None, ...]]()
-        both = asyncio.Barrier(2)
+        together = set[tuple[str, ...]]()
+        both = asyncio.Event()
 
         async def callback(message: Message) -> None:
             running.append(message.key)
             together.add(tuple(sorted(map(str, running))))
-            await within_patience(
-                both.wait(), "With `concurrency=4`, messages of two keys aren't handled beside each other."
-            )
+            if {*running} == {"a", "b"}:
+                both.set()
+            await both.wait()
             await some_turns()
             running.remove(message.key)
 
         async with self.consumer(adapter, new_queue, callback, concurrency=4) as consumer:
             for number in range(20):
                 await adapter.publish(new_queue, {"n": number}, key="ab"[number % 2])
+            await until(both.is_set, "With `concurrency=4`, messages of two keys aren't handled beside each other.")
             received = await consumer.has(20)
         assert together <= {("a",), ("b",), ("a", "b")}, "Two messages of one key were handled at the same time."
         for key in "ab":

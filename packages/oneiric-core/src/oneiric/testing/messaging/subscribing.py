@@ -31,6 +31,13 @@ class SubscribingTests(MessagingUnderTest):
         assert [message.id for message in messages] == ids
         assert {message.queue for message in messages} == {new_queue}
 
+    async def test_an_empty_message_is_a_message_too(self, adapter: MessageAdapter, new_queue: str) -> None:
+        """A Message is a mapping, so an empty one is false; it doesn't end a loop that asks `while message := …`."""
+        async with self.subscriber(adapter, new_queue) as stream:
+            await adapter.publish_many(new_queue, [{}, {"n": 1}])
+            messages = await self.taken(stream, 2)
+        assert [dict(message) for message in messages] == [{}, {"n": 1}]
+
     async def test_each_subscriber_gets_all(
         self, adapter: MessageAdapter, make: Callable[[], MessageAdapter], new_queue: str
     ) -> None:

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 MARK = "conformance-kit-marker"
 _PAUSE = 0.05
 """Seconds that a marker is given to arrive before the next is sent."""
+_UNTIL_NEXT_CANCEL = 2.0
 
 
 def is_marker(message: Message) -> bool:
@@ -56,10 +57,10 @@ class Consumer:
         return self.received
 
     async def stop(self) -> None:
-        """Cancel it, and wait for its end."""
-        self.task.cancel()
-        with suppress(asyncio.CancelledError):
-            await self.task
+        """Cancel it, and again where it doesn't end, for what its callback may still wait for."""
+        while not self.task.done():
+            self.task.cancel()
+            await asyncio.wait([self.task], timeout=_UNTIL_NEXT_CANCEL)
 
 
 class MessagingUnderTest(AdapterUnderTest):
