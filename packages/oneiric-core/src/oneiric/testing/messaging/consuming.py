@@ -10,7 +10,7 @@ from oneiric.errors import InvalidMessage
 from oneiric.testing.expecting import by_name, expect
 from oneiric.testing.guard import skip
 from oneiric.testing.messaging.under_test import MessagingUnderTest, some_turns, soon
-from oneiric.testing.patience import until
+from oneiric.testing.patience import until, within_patience
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -285,7 +285,7 @@ class ConsumingTests(MessagingUnderTest):
     ) -> None:
         """InvalidMessage, at once."""
         with expect(InvalidMessage, "this option of consume"):
-            await adapter.consume(new_queue, **{"callback": _nothing, **case})
+            await within_patience(adapter.consume(new_queue, **{"callback": _nothing, **case}), "It was consumed.")
 
     @by_name(BAD_GROUPS)
     async def test_a_group_that_can_not_be_is_refused(
@@ -294,7 +294,7 @@ class ConsumingTests(MessagingUnderTest):
         """InvalidMessage, at once."""
         self.needs(capabilities, GROUPS)
         with expect(InvalidMessage, "this name of a group"):
-            await adapter.consume(new_queue, _nothing, group=case)
+            await within_patience(adapter.consume(new_queue, _nothing, group=case), "It was consumed.")
 
     async def stopped(self, *tasks: asyncio.Task[None]) -> None:
         """Cancel tasks, and wait for their ends."""

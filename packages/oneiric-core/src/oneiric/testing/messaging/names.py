@@ -9,6 +9,7 @@ from oneiric.adapters.messaging.base import PATTERNS
 from oneiric.errors import InvalidMessage
 from oneiric.testing.expecting import by_name, expect
 from oneiric.testing.messaging.under_test import MessagingUnderTest
+from oneiric.testing.patience import within_patience
 
 if TYPE_CHECKING:
     from oneiric.adapters.messaging.base import MessageAdapter
@@ -69,9 +70,9 @@ class NameTests(MessagingUnderTest):
             """Take a message."""
 
         with expect(InvalidMessage, "consuming from this name"):
-            await adapter.consume(case, callback)
+            await within_patience(adapter.consume(case, callback), "It was consumed from.")
         with expect(InvalidMessage, "subscribing to this name"):
-            await anext(adapter.subscribe(case))
+            await within_patience(anext(adapter.subscribe(case)), "It was subscribed to.")
 
     async def test_a_pattern_receives_from_all_queues_that_fit(
         self, adapter: MessageAdapter, capabilities: frozenset[str], new_queue: str

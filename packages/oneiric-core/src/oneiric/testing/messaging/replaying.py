@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +9,7 @@ from oneiric.adapters.messaging.base import GROUPS, PATTERNS, REPLAY
 from oneiric.errors import InvalidMessage
 from oneiric.testing.expecting import by_name, expect
 from oneiric.testing.messaging.under_test import MessagingUnderTest
-from oneiric.testing.patience import until
+from oneiric.testing.patience import until, within_patience
 
 if TYPE_CHECKING:
     from oneiric.adapters.messaging.base import Message, MessageAdapter
@@ -97,10 +96,9 @@ class ReplayingTests(MessagingUnderTest):
             """Take a message."""
 
         with expect(InvalidMessage, "this `since`"):
-            await adapter.consume(new_queue, callback, since=case)
+            await within_patience(adapter.consume(new_queue, callback, since=case), "It was consumed.")
         with expect(InvalidMessage, "this `since`"):
-            async with asyncio.timeout(30):
-                await anext(adapter.subscribe(new_queue, since=case))
+            await within_patience(anext(adapter.subscribe(new_queue, since=case)), "It was subscribed to.")
 
     async def _all(self, adapter: MessageAdapter, queue: str, since: datetime, count: int) -> list[Message]:
         stream = adapter.subscribe(queue, since=since)

@@ -151,7 +151,9 @@ class MessagingUnderTest(AdapterUnderTest):
         try:
             async with asyncio.timeout(PATIENCE):
                 while len(messages) < count:
-                    message = await anext(stream)
+                    message = await anext(stream, None)
+                    if message is None:
+                        pytest.fail("A subscription has ended by itself, and its adapter wasn't cleaned up.")
                     if not is_marker(message):
                         messages.append(message)
         except TimeoutError:
