@@ -39,6 +39,20 @@ _PROGRAM = """
 from mutants.harness import suites
 globals().update(suites({module!r}))
 """
+_CONFTEST = """
+import pytest
+
+failed = set()
+
+def pytest_runtest_logreport(report):
+    if report.failed:
+        failed.add(report.nodeid.partition("[")[0])
+
+def pytest_runtest_setup(item):
+    if item.nodeid.partition("[")[0] in failed:
+        pytest.skip("another case of this test has failed")
+"""
+"""One case is enough, and what a mutant never does is waited for in each."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -100,6 +114,7 @@ def _suite(mutant: Mutant) -> type:
 def _run(module: str, folder: Path, tests: list[str]) -> dict[tuple[str, str], str]:
     """The outcome of each test by its class and name; of several cases the worst counts."""
     (folder / _FILE).write_text(_PROGRAM.format(module=module))
+    (folder / "conftest.py").write_text(_CONFTEST)
     (folder / "pytest.ini").write_text("[pytest]\nasyncio_default_fixture_loop_scope = function\n")
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--junit-xml=out.xml", *tests],
@@ -107,7 +122,7 @@ def _run(module: str, folder: Path, tests: list[str]) -> dict[tuple[str, str], s
         env={**os.environ, "PYTHONPATH": str(Path(__file__).parent.parent)},
         capture_output=True,
         text=True,
-        timeout=100,
+        timeout=110,
         check=False,
     )
     assert (folder / "out.xml").exists(), done.stdout + done.stderr

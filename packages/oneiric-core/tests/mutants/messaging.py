@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from oneiric.adapters.messaging.base import Callback
     from oneiric.testing.memory.message_log import Backlog
 
-patience.PATIENCE = 1.5  # before the suite takes it: what a mutant never does isn't waited for as long
+patience.PATIENCE = 2.0  # before the suite takes it: what a mutant never does isn't waited for as long
 from test_memory_messaging import TestMemoryMessaging, TestMemoryMessagingThatCanDoLittle  # noqa: E402
 
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from oneiric import Adapter, AdapterSettings, AdapterSpec, Endpoint, Health, Targets
 from oneiric.errors import ConnectionFailed, DeadlineExceeded
-from oneiric.testing import AdapterSuite
+from oneiric.testing import AdapterSuite, resilience
 from pydantic import Field, SecretStr
 
 from mutants.harness import Mutant
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator, Mapping
 
 POOL = 4
+resilience._COMES_BACK_WITHIN = 5.0
 
 
 class EchoSettings(AdapterSettings):

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from oneiric.adapters.queue.base import Task
 
-patience.PATIENCE = 1.5  # before the suite takes it: what a mutant never does isn't waited for as long
+patience.PATIENCE = 4.0  # before the suite takes it: what a mutant never does isn't waited for as long
 from test_memory_queue import TestMemoryQueue, TestMemoryQueueThatCanDoLittle  # noqa: E402
 
 
