@@ -10,6 +10,7 @@ import threading
 import time
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
+from uuid import uuid4
 
 import pytest
 from oneiric import Adapter, AdapterSettings, AdapterSpec, Endpoint, Health, Targets
@@ -217,7 +218,8 @@ class TestEcho(AdapterSuite):
         return {**config, "timeout": 0.5}
 
     async def probe(self, adapter: Any) -> None:
-        assert await adapter.ask("x") == "x"
+        line = uuid4().hex
+        assert await adapter.ask(line) == line, "This is the answer to another call."
 
 
 class SwallowsACancel(Echo):

@@ -71,11 +71,15 @@ class LifecycleTests(AdapterUnderTest):
             await self.probe(one)
         before = Held.now()
         adapter = make()
-        await asyncio.gather(*(adapter.init() for _ in range(_TIMES)))
-        await self.probe(adapter)
-        await adapter.cleanup()
-        left = await left_behind(before, allowed=_TIMES // 2)
+        with unclosed() as dropped:
+            await asyncio.gather(*(adapter.init() for _ in range(_TIMES)))
+            await self.probe(adapter)
+            await adapter.cleanup()
+            left = await left_behind(before, allowed=_TIMES // 2)
         assert left == [], f"{_TIMES} tasks called init() at once, then one cleanup(), and this is still there: {left}."
+        assert dropped == [], (
+            f"{_TIMES} tasks called init() at once, and all but one of what they opened is dropped, unclosed."
+        )
 
     async def test_cleanup_a_second_time_does_nothing(self, make: Callable[..., Adapter]) -> None:
         """`cleanup` is idempotent."""
