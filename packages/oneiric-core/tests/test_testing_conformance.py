@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
-from typing import TYPE_CHECKING, Any
+import os
+import subprocess
+import sys
+import time
+from typing import IO, TYPE_CHECKING, Any
 
 import pytest
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
     from conftest import Site
 
 PLUGIN = """
@@ -184,3 +192,55 @@ def test_the_passport_of_what_is_not_conformant_is_not_written(site: Site, insta
     site.write({"nova-1.0.dist-info/direct_url.json": '{"dir_info": {"editable": true}}'})
     site.json("conformance", "nova", "--write", code=1)
     assert not (site.folder / "nova_post/passports").exists()
+
+
+HANGS = """
+import asyncio, fcntl, os
+from oneiric import Adapter
+from nova import Settings
+
+LOCK = open(os.environ["LOCK"], "w")
+
+class Nova(Adapter):
+    settings_class = Settings
+
+    async def init(self):
+        fcntl.flock(LOCK, fcntl.LOCK_EX)
+        LOCK.write("here")
+        LOCK.flush()
+        await asyncio.sleep(1e6)
+
+    async def health(self):
+        return False
+
+    async def cleanup(self):
+        pass
+"""
+
+
+def test_a_run_ends_with_the_command_even_where_that_is_killed(site: Site, install: Any, tmp_path: Path):
+    install(HANGS)
+    lock = tmp_path / "lock"
+    environment = {**os.environ, "PYTHONPATH": str(site.folder), "LOCK": str(lock)}
+    command = [sys.executable, "-m", "oneiric", "conformance", "nova"]
+    with subprocess.Popen(command, cwd=site.work, env=environment, stderr=subprocess.DEVNULL) as parent:
+        wait_until(lambda: lock.exists() and lock.read_text() == "here")
+        parent.kill()
+    with lock.open() as file:
+        wait_until(lambda: is_locked_now(file))
+
+
+def is_locked_now(file: IO[str]) -> bool:
+    """Take the lock, which the run holds for as long as it lives."""
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def wait_until(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 30
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)

@@ -7,8 +7,8 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from oneiric.testing import skip, xfail
-from oneiric.testing.guard import Guarded, KitSkip, excuses, kit_tests
+from oneiric.testing import DatabaseSuite, xfail
+from oneiric.testing.guard import Guarded, excuses, kit_tests, skip
 from oneiric.testing.under_test import AdapterUnderTest
 
 if TYPE_CHECKING:
@@ -17,12 +17,12 @@ if TYPE_CHECKING:
 
 KIT = """
 import pytest
-from oneiric.testing import skip
+from oneiric.testing.guard import skip
 from oneiric.testing.under_test import AdapterUnderTest
 
-class Kit(AdapterUnderTest):
-    __module__ = "oneiric.testing.of_a_test"
+__name__ = "oneiric.testing.of_a_test"
 
+class Kit(AdapterUnderTest):
     async def test_passes(self):
         pass
 
@@ -110,8 +110,31 @@ def test_an_excuse_is_of_one_suite_and_of_those_that_inherit_it():
     assert excuses(Kit) == {}
 
 
-def test_the_kits_skip_is_told_from_others():
-    with pytest.raises(KitSkip):
+def test_an_excuse_in_a_class_that_two_suites_share_is_of_each_suites_own_test():
+    class Excuses:
+        @xfail(reason="it can't")
+        def test_one(self) -> None: ...
+
+    class Other(AdapterUnderTest):
+        __module__ = "oneiric.testing.of_a_test"
+
+        def test_one(self) -> None:
+            """Another test of that name."""
+
+    first = Guarded("TestFirst", (Excuses, Kit), {"__module__": "test_mine"})
+    second = Guarded("TestSecond", (Excuses, Other), {"__module__": "test_mine"})
+    assert [suite.test_one.__doc__ for suite in (first, second)] == ["A test.", "Another test of that name."]
+
+
+@pytest.mark.parametrize("name", ["probe", "contract"])
+def test_the_suite_of_a_type_decides_what_an_author_decides_for_a_type_of_their_own(name: str):
+    with pytest.raises(TypeError, match=f"replaces `{name}`"):
+        Guarded("TestMine", (DatabaseSuite,), {"__module__": "test_mine", name: None})
+    assert getattr(author(**{name: None})(), name) is None
+
+
+def test_only_the_kit_skips_its_tests():
+    with pytest.raises(TypeError, match="Only the kit skips its tests"):
         skip("no network")
 
 
@@ -150,19 +173,6 @@ def run(folder: Path, tests: str, mode: str) -> str:
     (folder / "pytest.ini").write_text(
         "[pytest]\nasyncio_default_test_loop_scope=session\nasyncio_default_fixture_loop_scope=session\n"
     )
-    command = [
-        sys.executable,
-        "-W",
-        "error",
-        "-m",
-        "pytest",
-        "-p",
-        "no:cacheprovider",
-        "-rs",
-        "-o",
-        mode,
-        "-W",
-        "error",
-    ]
+    command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-rs", "-o", mode, "-W", "error"]
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=60, check=False)
     return done.stdout + done.stderr

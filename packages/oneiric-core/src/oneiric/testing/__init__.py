@@ -10,7 +10,7 @@ from typing import Any as _Any
 
 if _TYPE_CHECKING:
     from oneiric.testing.database.suite import DatabaseSuite
-    from oneiric.testing.guard import skip, xfail
+    from oneiric.testing.guard import xfail
     from oneiric.testing.messaging.suite import MessagingSuite
     from oneiric.testing.queue.suite import QueueSuite
     from oneiric.testing.suite import SUITE_LEVEL, AdapterSuite
@@ -23,7 +23,6 @@ __all__ = [
     "MessagingSuite",
     "QueueSuite",
     "VectorSuite",
-    "skip",
     "xfail",
 ]
 
@@ -34,7 +33,6 @@ _HOMES = {
     "QueueSuite": "queue.suite",
     "SUITE_LEVEL": "suite",
     "VectorSuite": "vector.suite",
-    "skip": "guard",
     "xfail": "guard",
 }
 """The module of each public name."""

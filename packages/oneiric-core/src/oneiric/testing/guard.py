@@ -19,6 +19,8 @@ _EXCUSE = "_oneiric_excuse"
 _ORIGINAL = "_oneiric_original"
 _FIXED = frozenset({"capabilities", "make", "adapter"})
 """What else of the kit a subclass can't replace: it decides what is tested."""
+_FIXED_BY_A_TYPE = frozenset({"contract", "probe"})
+"""What the suite of a type with a contract decides; that of an author's own type brings it."""
 _REFUSED_MARKS = frozenset({"skip", "skipif", "xfail"})
 _LONGEST = 120.0
 """Seconds that one async test of the kit may take, whatever the adapter does."""
@@ -31,7 +33,11 @@ class KitSkip(pytest.skip.Exception):  # type: ignore[misc, name-defined]
 
 
 def skip(reason: str) -> NoReturn:
-    """Skip a test of the kit, for the kit's own reasons: an undeclared capability, or a backend that has no network."""
+    """Skip a test, for the kit's own reasons: an undeclared capability, or a backend that has no network."""
+    frame = inspect.currentframe()
+    caller = frame.f_back if frame else None
+    if caller is None or not _is_kits(caller.f_globals.get("__name__", "")):
+        raise TypeError("Only the kit skips its tests. Where your adapter has to fail one, use `@xfail(reason=…)`.")
     raise KitSkip(reason)
 
 
@@ -89,8 +95,10 @@ def kit_tests(suite: type) -> frozenset[str]:
 
 def kit_attributes(suite: type) -> frozenset[str]:
     """The names of what the suite has from the kit and can't replace."""
-    names = {name for cls in suite.__mro__ if _is_kits(cls.__module__) for name in vars(cls)}
-    return frozenset(name for name in names if name.startswith("test_") or name in _FIXED)
+    kits = [cls for cls in suite.__mro__ if _is_kits(cls.__module__)]
+    names = {name for cls in kits for name in vars(cls)}
+    of_type = {name for cls in kits if type(cls.__base__) is Guarded for name in _FIXED_BY_A_TYPE & vars(cls).keys()}
+    return frozenset(name for name in names if name.startswith("test_") or name in _FIXED | of_type)
 
 
 def excuses(suite: type) -> Mapping[str, str]:
@@ -155,7 +163,7 @@ def _hold(cls: type, name: str) -> None:
         raise _refusal(cls, name)
     if not hasattr(found, _ORIGINAL):
         original = next(vars(each)[name] for each in cls.__mro__ if _is_kits(each.__module__) and name in vars(each))
-        type.__setattr__(holder, name, _excused(original, reason, only))
+        type.__setattr__(cls, name, _excused(original, reason, only))
 
 
 def _excused(test: FunctionType, reason: str, only: str | None) -> FunctionType:
@@ -181,7 +189,7 @@ def _refuse_marks(cls: type, marks: object) -> None:
 
 def _refusal(cls: type, name: str) -> TypeError:
     replaces = f"{cls.__name__} replaces `{name}` of the conformance kit,"
-    if name in _FIXED:
+    if not name.startswith("test_"):
         return TypeError(f"{replaces} which decides what is tested.")
     return TypeError(
         f"{replaces} which is to say whether the adapter is right. Where the adapter has to fail it, override it with "

@@ -54,10 +54,14 @@ def _run(request: Mapping[str, Any]) -> Mapping[str, Any]:
         [sys.executable, "-P", "-c", "from oneiric.testing.conformance.session import main; main()"],
         stdin=subprocess.PIPE,
         stdout=subprocess.DEVNULL,
-        start_new_session=True,  # so that servers that the suite starts end with it, should it have to be ended
+        start_new_session=True,  # so that servers that the suite starts end with it
     )
     try:
-        child.communicate(json.dumps(request).encode(), timeout=_LONGEST)
+        assert child.stdin is not None
+        with suppress(BrokenPipeError):
+            child.stdin.write(json.dumps(request).encode() + b"\n")
+            child.stdin.flush()
+        child.wait(_LONGEST)
     except subprocess.TimeoutExpired:
         return {"cases": [], "lacking": [], "trouble": [f"The run did not end within {_LONGEST:.0f} s."]}
     finally:
@@ -76,6 +80,8 @@ def _end(child: subprocess.Popen[bytes]) -> None:
     with suppress(OSError):
         os.killpg(child.pid, signal.SIGKILL)
     child.wait()
+    if child.stdin is not None:
+        child.stdin.close()
 
 
 def _passport(spec: AdapterSpec, result: Mapping[str, Any], seconds: float) -> Passport:

@@ -1,13 +1,16 @@
 """What runs in the child: pytest, with the suite of an installed adapter and nothing of the author's around it.
 
-The request is JSON on standard input, as it may hold secrets, and so is the answer, in a file that the request names.
+The request is a line of JSON on standard input, as it may hold secrets; the answer is a file, in the folder that it names.
+When standard input ends, so do we: whoever asked is gone.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import signal
 import sys
+import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -50,9 +53,15 @@ def suite() -> type[AdapterSuite] | None:
         return None
 
 
+def _end_with_the_parent(pipe: int) -> None:
+    os.read(pipe, 1)
+    os.killpg(0, signal.SIGKILL)
+
+
 def main() -> None:
     """Run what is requested, and answer."""
-    _request.update(json.load(sys.stdin))
+    _request.update(json.loads(sys.stdin.readline()))
+    threading.Thread(target=_end_with_the_parent, args=[os.dup(0)], daemon=True).start()
     given = _request["config"]
     secrets: frozenset[str] = frozenset()
     if given is not None:
