@@ -6,7 +6,6 @@ import asyncio
 from typing import TYPE_CHECKING, Any
 
 from hypothesis import given
-from hypothesis import strategies as st
 
 from oneiric.adapters.vector.base import FILTERED_SEARCH, Distance
 from oneiric.adapters.vector.filters import And, Equals, F, Filter, In, Not, Or, matches, to_json
@@ -15,7 +14,7 @@ from oneiric.testing.driven import EXAMPLES, driven
 from oneiric.testing.expecting import by_name, expect
 from oneiric.testing.guard import skip
 from oneiric.testing.hostile import KEYS, TEXTS
-from oneiric.testing.vector.strategies import FILTERS, PAYLOADS
+from oneiric.testing.vector.strategies import ALIKE, payloads_and_filters
 from oneiric.testing.vector.things import DIMENSION, QUERY, SOON, THINGS, VectorTests, near, record, score, vector_of
 
 if TYPE_CHECKING:
@@ -116,13 +115,28 @@ class FilterTests(VectorTests):
         with driven(make) as (adapter, run):
 
             @EXAMPLES
-            @given(
-                payloads=st.lists(PAYLOADS, min_size=1, max_size=12), filters=st.lists(FILTERS, min_size=1, max_size=4)
-            )
-            def hold(payloads: list[dict[str, Any]], filters: list[Filter]) -> None:
-                run(agree(adapter, payloads, filters))
+            @given(payloads_and_filters())
+            def hold(case: tuple[list[dict[str, Any]], list[Filter]]) -> None:
+                run(agree(adapter, *case))
 
             hold()
+
+    async def test_each_value_is_held_against_each_other(self, filtering: VectorAdapter) -> None:
+        """Numbers, texts and booleans that look alike, by themselves and in arrays: equal, or within a bound, or not."""
+        values: list[Any] = [*ALIKE, None, [], {}]
+        payloads = {f"id-{n}": {"a": value} for n, value in enumerate([*values, *([value] for value in values)])}
+        await filtering.upsert(THINGS, [record(id_, payload) for id_, payload in payloads.items()])
+        conditions: list[Filter] = [Equals("a", value) for value in ALIKE]
+        numbers = [value for value in ALIKE if isinstance(value, int | float) and not isinstance(value, bool)]
+        for number in numbers:
+            conditions += [F("a") > number, F("a") >= number, F("a") < number, F("a") <= number]
+        for condition in conditions:
+            expected = sorted(id_ for id_, payload in payloads.items() if matches(condition, payload))
+            found = sorted([each.id async for each in filtering.scroll(THINGS, filter=condition)])
+            assert [payloads[id_] for id_ in found] == [payloads[id_] for id_ in expected], (
+                f"{to_json(condition)} finds what is equal or within its bounds, and nothing that only looks like it"
+            )
+            assert found == expected, f"{to_json(condition)} finds what meets it"
 
     @by_name({name: key for name, key in KEYS.items() if key})
     async def test_a_field_may_have_any_name(self, filtering: VectorAdapter, case: str) -> None:
@@ -223,9 +237,9 @@ async def agree(adapter: VectorAdapter, payloads: list[dict[str, Any]], filters:
     for each in filters:
         expected = sorted(id_ for id_, payload in stored.items() if matches(each, payload))
         said = f"for {to_json(each)} over {stored}"
-        found = await adapter.search("random", QUERY, limit=20, filter=each)
+        found = await adapter.search("random", QUERY, limit=50, filter=each)
         assert sorted(match.id for match in found) == expected, f"search() {said}"
-        (several,) = await adapter.search_many("random", [QUERY], limit=20, filter=each)
+        (several,) = await adapter.search_many("random", [QUERY], limit=50, filter=each)
         assert sorted(match.id for match in several) == expected, f"search_many() {said}"
         assert await adapter.count("random", filter=each) == len(expected), f"count() {said}"
         scrolled = sorted([found.id async for found in adapter.scroll("random", filter=each, batch_size=5)])
