@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import copy
+import functools
 import inspect
 import pickle
 from contextlib import aclosing
@@ -91,6 +92,8 @@ class Rich(Adapter):
     def __getitem__(self, key: str) -> str:
         return f"item {key}"
 
+    __int__ = functools.lru_cache(__len__)
+
     async def numbers(self) -> AsyncIterator[int]:
         try:
             for number in range(3):
@@ -167,7 +170,7 @@ async def test_it_is_what_the_adapter_is(adapters: AdapterManager, rich: Any):
         "static",
         "Rich",
     )
-    assert (len(rich), rich["x"], bool(rich)) == (3, "item x", True)
+    assert (len(rich), rich["x"], bool(rich), int(rich)) == (3, "item x", True, 3)
     assert rich.fetch.__doc__ == "Give back what it is given."
     assert inspect.signature(type(rich).fetch) == inspect.signature(Rich.fetch)
     assert inspect.iscoroutinefunction(rich.fetch)

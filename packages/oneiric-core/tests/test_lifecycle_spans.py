@@ -227,13 +227,15 @@ def test_what_is_awaited_is_counted_to_its_end(way: str, make: Callable[[], Adap
     virtually(main())
 
 
-async def _entered(store: Any, way: str) -> None:
+async def _entered(store: Any, way: str) -> object:
+    entered = getattr(store, way)()
     if way == "lock":
-        with store.lock():
+        with entered:
             await asyncio.sleep(0.5)
-        return
-    async with getattr(store, way)():
-        await asyncio.sleep(0.5)
+    else:
+        async with entered:
+            await asyncio.sleep(0.5)
+    return entered  # so that it is its end that counts, and not that nobody has it any more
 
 
 async def _iterated(store: Any, way: str) -> None:

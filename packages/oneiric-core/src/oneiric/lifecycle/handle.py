@@ -7,7 +7,7 @@ calls that are under way. So an application may keep it, no call is lost to a sw
 from __future__ import annotations
 
 import inspect
-from functools import cache, partial, partialmethod, singledispatchmethod, wraps
+from functools import cache, partial, wraps
 from typing import TYPE_CHECKING, Any, cast
 
 from oneiric.adapters.base import Adapter, Health
@@ -103,9 +103,7 @@ def _handle_class(adapter_class: type[Adapter]) -> type[Handle]:
 
 
 def _is_method(value: object) -> bool:
-    """Whether a class has a method by it: a function, also one that is decorated, partial or compiled."""
-    if isinstance(value, partialmethod | singledispatchmethod):
-        return True
+    """Whether a class has a method by it: a function, also one that is compiled, or cached."""
     return callable(value) and hasattr(type(value), "__get__") and not isinstance(value, type | staticmethod)
 
 
