@@ -134,6 +134,16 @@ class PublishesAKeyAgain(MemoryMessaging):
         return await super().publish_many(queue, plain)
 
 
+class KeepsOldHeaders(MemoryMessaging):
+    """Those of the message before, where one has none."""
+
+    last: dict[str, str] = {}
+
+    async def publish(self, queue: str, message: Any, *, headers: Any = None, **options: Any) -> str:
+        self.last = headers or self.last
+        return await super().publish(queue, message, headers=self.last, **options)
+
+
 class TakesPatternsForGlobs(MemoryMessaging):
     def _join(self, log: Any, queue: str, group: str, since: Any) -> Backlog:
         return _globbed(super()._join(log, queue, group, since))
@@ -208,6 +218,7 @@ MUTANTS = [
     _mutant(PublishesInAnyOrder, "test_a_thousand_messages_published_together_arrive_in_order"),
     _mutant(PublishesOneByOne, "test_many_messages_are_all_checked_before_any_is_sent"),
     _mutant(PublishesAKeyAgain, "test_an_idempotency_key_published_again_publishes_nothing"),
+    _mutant(KeepsOldHeaders, "test_random_commands_are_answered_as_by_the_reference"),
     _mutant(TakesPatternsForGlobs, "test_only_the_star_is_special_in_a_pattern"),
     _mutant(KeepsNoOrder, "test_messages_of_one_key_are_handled_one_after_the_other"),
     _mutant(SkipsEmptyMessages, "test_an_empty_message_is_a_message_too"),

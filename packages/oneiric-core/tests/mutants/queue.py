@@ -131,6 +131,16 @@ class HasNoLargeIntegers(ChangesPayloads):
         return json.loads(json.dumps(payload), parse_int=lambda digits: int(float(digits)))
 
 
+class ForgetsWhatItPrevented(MemoryQueue):
+    """As soon as another task of the same id could be submitted."""
+
+    async def cancel_task(self, task_id: str, *, stop: bool = False, timeout: float | None = None) -> CancelOutcome:
+        outcome = await super().cancel_task(task_id, stop=stop)
+        if stop and outcome is CancelOutcome.PREVENTED:
+            del self.raw.records[task_id]
+        return outcome
+
+
 class TakesArgumentsForOptions(MemoryQueue):
     async def submit_task(self, task_name: str, args: Any = (), kwargs: Any = None, **options: Any) -> str:
         return await super().submit_task(task_name, args, **{**options, "kwargs": _without(kwargs or {}, "queue")})
@@ -197,6 +207,7 @@ MUTANTS = [
     _mutant(SubmitsAnIdAgain, "test_an_id_submitted_again_makes_no_second_task"),
     _mutant(SendsWhatIsNotJson, "test_what_json_can_not_hold_is_refused"),
     _mutant(HasNoLargeIntegers, "test_arguments_and_results_arrive_as_they_were"),
+    _mutant(ForgetsWhatItPrevented, "test_random_commands_are_answered_as_by_the_reference"),
     _mutant(TakesArgumentsForOptions, "test_any_names_of_arguments_can_be"),
     _mutant(WaitsForUnknownTasks, "test_waiting_for_a_task_that_was_never_seen_raises_unknown_task"),
     _mutant(GivesTheTaskUpWithTheWait, "test_a_wait_ends_at_its_deadline_and_can_be_begun_again"),

@@ -28,6 +28,15 @@ EXAMPLES = settings(
 )
 """Enough to find what is wrong, within seconds; a failing example is shrunk to the shortest that fails."""
 
+PATIENT_EXAMPLES = settings(
+    EXAMPLES,
+    max_examples=15,
+    stateful_step_count=15,
+    phases=[Phase.explicit, Phase.generate],
+    report_multiple_bugs=False,
+)
+"""Where what is wrong shows by something that doesn't come: it is waited for once, and not in each shorter example too."""
+
 
 @contextmanager
 def driven(

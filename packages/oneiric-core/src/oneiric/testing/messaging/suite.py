@@ -15,6 +15,7 @@ from __future__ import annotations
 from typing import Any
 
 from oneiric.testing.messaging.consuming import ConsumingTests
+from oneiric.testing.messaging.differential import MessagingDifferentialTests
 from oneiric.testing.messaging.ending import EndingTests
 from oneiric.testing.messaging.honesty import HonestyTests
 from oneiric.testing.messaging.losing import LosingTests
@@ -34,6 +35,7 @@ class MessagingSuite(
     ReplayingTests,
     LosingTests,
     HonestyTests,
+    MessagingDifferentialTests,
     AdapterSuite,
 ):
     """What holds for every message bus.

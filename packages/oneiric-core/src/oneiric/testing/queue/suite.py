@@ -29,6 +29,7 @@ from __future__ import annotations
 from typing import Any
 
 from oneiric.testing.queue.cancelling import CancellingTests
+from oneiric.testing.queue.differential import QueueDifferentialTests
 from oneiric.testing.queue.honesty import HonestyTests
 from oneiric.testing.queue.payloads import PayloadTests
 from oneiric.testing.queue.results import ResultTests
@@ -48,6 +49,7 @@ class QueueSuite(
     SchedulingTests,
     WorkingTests,
     HonestyTests,
+    QueueDifferentialTests,
     AdapterSuite,
 ):
     """What holds for every task queue. Bring `config`, and `run_worker`: without it, what a worker does isn't tested.
