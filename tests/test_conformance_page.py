@@ -31,7 +31,11 @@ def test_the_command_runs_and_the_adapter_is_conformant(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("block", "tests", "outcome"),
-    [(0, "cleanup or capabilities", "passed"), (1, "cancelled_where_it_waits_ends_as_cancelled", "1 xfailed")],
+    [
+        (0, "cleanup or capabilities", "passed"),
+        (1, "cancelled_where_it_waits_ends_as_cancelled", "1 xfailed"),
+        (2, "prevented or succeeded", "passed"),
+    ],
 )
 def test_the_classes_can_be_run(block: int, tests: str, outcome: str, tmp_path: Path) -> None:
     (tmp_path / "test_page.py").write_text(blocks("python")[block])

@@ -10,7 +10,9 @@ async with MemoryMessaging() as bus:
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
+
+from pydantic import AfterValidator
 
 from oneiric.adapters.base import AdapterSettings, Health
 from oneiric.adapters.messaging.base import (
@@ -45,6 +47,16 @@ CAPABILITIES = frozenset({AT_LEAST_ONCE, DEAD_LETTERS, GAPS, GROUPS, IDEMPOTENCY
 """All but `durable`."""
 
 
+def _known(capability: str) -> str:
+    if capability not in CAPABILITIES:
+        raise ValueError(f"is none of {', '.join(sorted(CAPABILITIES))}")
+    return capability
+
+
+Capability = Annotated[str, AfterValidator(_known)]
+"""One that this adapter has."""
+
+
 class MemoryMessagingSettings(AdapterSettings):
     """Where the messages are, and what the bus is to do without."""
 
@@ -56,7 +68,7 @@ class MemoryMessagingSettings(AdapterSettings):
     """How often a message is given before it is put aside as a dead letter."""
     drain: float = 10.0
     """How long a cleanup waits for the callbacks that were begun, in seconds."""
-    without: frozenset[str] = frozenset()
+    without: frozenset[Capability] = frozenset()
     """Capabilities to do without, as the bus that this one stands in for does."""
 
     def lacks(self) -> frozenset[str]:

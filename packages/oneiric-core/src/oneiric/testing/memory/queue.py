@@ -12,7 +12,9 @@ from __future__ import annotations
 import asyncio
 import json
 from contextlib import asynccontextmanager, suppress
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
+
+from pydantic import AfterValidator
 
 from oneiric.adapters.base import AdapterSettings, Health
 from oneiric.adapters.queue.base import (
@@ -62,6 +64,16 @@ CAPABILITIES = frozenset(
 """All but `durable`."""
 
 
+def _known(capability: str) -> str:
+    if capability not in CAPABILITIES:
+        raise ValueError(f"is none of {', '.join(sorted(CAPABILITIES))}")
+    return capability
+
+
+Capability = Annotated[str, AfterValidator(_known)]
+"""One that this adapter has."""
+
+
 class MemoryQueueSettings(AdapterSettings):
     """Where the tasks are, and what the queue is to do without."""
 
@@ -69,7 +81,7 @@ class MemoryQueueSettings(AdapterSettings):
     """Adapters of one broker share its tasks; it is gone when the last of them is cleaned up."""
     queue: str = "default"
     """Where tasks are submitted to that name no queue."""
-    without: frozenset[str] = frozenset()
+    without: frozenset[Capability] = frozenset()
     """Capabilities to do without, as the queue that this one stands in for does."""
     timeout: float = 30.0
     """How long `wait_for_result` waits where it isn't told, in seconds."""
