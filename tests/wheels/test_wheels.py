@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import json
-import os
 import shutil
 import subprocess
 import sys
 import zipfile
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
-import pytest
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from conftest import Venv
 
 ROOT = Path(__file__).parent.parent.parent
 PACKAGES = sorted(path.parent.name for path in (ROOT / "packages").glob("*/pyproject.toml"))
@@ -47,50 +48,6 @@ class Pigeons(Adapter):
 }
 
 
-def run(*command: str | Path, cwd: Path, timeout: float = 600) -> str:
-    """Run a command to its success, in an environment without this test's own venv; returns its standard output."""
-    environment = {name: value for name, value in os.environ.items() if name not in ("PYTHONPATH", "VIRTUAL_ENV")}
-    result = subprocess.run(
-        [str(part) for part in command],
-        cwd=cwd,
-        env={**environment, "COLUMNS": "200"},
-        capture_output=True,
-        text=True,
-        timeout=timeout,
-        check=False,
-    )
-    assert result.returncode == 0, f"{command}:\n{result.stdout}\n{result.stderr}"
-    return result.stdout
-
-
-def uv() -> str:
-    found = shutil.which("uv", path=str(Path(sys.executable).parent))
-    assert found, "uv is not installed beside this Python"
-    return found
-
-
-class Venv:
-    """An empty virtual environment to install wheels into."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        run(uv(), "venv", "--python", sys.executable, folder, cwd=folder.parent)
-
-    def pip(self, *arguments: str | Path) -> str:
-        return run(uv(), "pip", *arguments, "--python", self.folder / "bin" / "python", cwd=self.folder)
-
-    def oneiric(self, *arguments: str) -> Any:
-        return json.loads(run(self.folder / "bin" / "oneiric", *arguments, "--json", cwd=self.folder))
-
-
-@pytest.fixture(scope="session")
-def wheels(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    folder = tmp_path_factory.mktemp("wheels")
-    for package in PACKAGES:
-        run(uv(), "build", "--wheel", "--out-dir", folder, ROOT / "packages" / package, cwd=folder)
-    return {path.name.partition("-")[0].replace("_", "-"): path for path in folder.glob("*.whl")}
-
-
 def test_every_package_builds_a_wheel_with_its_types_and_licence_and_without_its_tests(wheels: dict[str, Path]) -> None:
     assert sorted(wheels) == PACKAGES
     for name, wheel in wheels.items():
@@ -101,8 +58,7 @@ def test_every_package_builds_a_wheel_with_its_types_and_licence_and_without_its
         assert [file for file in files if not file.startswith((f"{module}/", f"{module}-", "oneiric_core-"))] == []
 
 
-def test_only_what_is_installed_is_listed(wheels: dict[str, Path], tmp_path: Path) -> None:
-    venv = Venv(tmp_path / "venv")
+def test_only_what_is_installed_is_listed(wheels: dict[str, Path], venv: Venv, tmp_path: Path) -> None:
     venv.pip("install", wheels["oneiric-core"], wheels["oneiric-sqlite"])
     assert [(a["name"], a["status"]) for a in venv.oneiric("list")] == [("sqlite", "available")]
 
@@ -124,8 +80,9 @@ def test_only_what_is_installed_is_listed(wheels: dict[str, Path], tmp_path: Pat
     assert 'pip install "aiosqlite' in broken["error"]
 
 
-def test_a_passport_comes_with_the_wheel_and_the_kit_with_an_extra(wheels: dict[str, Path], tmp_path: Path) -> None:
-    venv = Venv(tmp_path / "venv")
+def test_a_passport_comes_with_the_wheel_and_the_kit_with_an_extra(
+    wheels: dict[str, Path], venv: Venv, tmp_path: Path
+) -> None:
     venv.pip("install", wheels["oneiric-core"], wheels["oneiric-sqlite"])
     info = venv.oneiric("info", "sqlite")
     assert (info["passport"]["conformant"], info["passport_problem"]) == (True, None)
@@ -135,13 +92,14 @@ def test_a_passport_comes_with_the_wheel_and_the_kit_with_an_extra(wheels: dict[
     assert 'pip install "oneiric-core[testing]"' in done.stderr
 
 
-def test_the_demo_runs_from_wheels(wheels: dict[str, Path], tmp_path: Path) -> None:
-    venv = Venv(tmp_path / "venv")
+def test_the_demo_runs_from_wheels(wheels: dict[str, Path], venv: Venv) -> None:
     venv.pip("install", *wheels.values())
     assert venv.oneiric("demo")["ok"] is True
 
 
-def test_the_first_command_of_the_readme_works_in_a_clean_copy_with_an_empty_home(tmp_path: Path) -> None:
+def test_the_first_command_of_the_readme_works_in_a_clean_copy_with_an_empty_home(
+    run: Callable[..., str], tmp_path: Path
+) -> None:
     copy, home = tmp_path / "oneiric", tmp_path / "home"
     home.mkdir()
     files = run("git", "ls-files", "--cached", "--others", "--exclude-standard", cwd=ROOT).splitlines()

@@ -63,14 +63,14 @@ class AdapterUnderTest(metaclass=Guarded):
 
     @pytest.fixture
     def capabilities(
-        self, spec: AdapterSpec, config: Mapping[str, Any], record_property: Callable[[str, object], None]
+        self, spec: AdapterSpec, config: Mapping[str, Any], request: pytest.FixtureRequest
     ) -> frozenset[str]:
         """What an adapter with this config can do: what the plugin declares, less what the settings do without.
 
         Each that a test asks for is noted: one that passes has proved it.
         """
         there = spec.capabilities - spec.settings.model_validate(dict(config)).lacks()
-        return AskedFor(there, lambda capability: record_property(ASKED_FOR, capability))
+        return AskedFor(there, lambda capability: request.node.user_properties.append((ASKED_FOR, capability)))
 
     @pytest.fixture
     def make(self, spec: AdapterSpec, config: Mapping[str, Any]) -> Callable[..., Adapter]:
