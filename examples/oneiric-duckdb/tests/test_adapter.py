@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
+import threading
 from contextlib import aclosing
 from typing import TYPE_CHECKING
 
@@ -19,6 +20,7 @@ from oneiric.errors import (
 )
 
 from oneiric_duckdb import DuckdbAdapter, DuckdbSettings
+from oneiric_duckdb.connection import opened
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -161,6 +163,13 @@ async def test_calls_that_run_when_it_is_cleaned_up_end_soon(db: DuckdbAdapter) 
         with pytest.raises(ConnectionFailed):
             [row async for row in rows]
     assert all(call.exception() is not None for call in slow)
+
+
+async def test_a_connection_that_is_closed_while_it_is_interrupted_leaves_no_thread() -> None:
+    connection = await opened(":memory:", 10)
+    await connection.finish(lambda call: call.connection.close())
+    await connection.close()
+    assert [thread.name for thread in threading.enumerate() if thread.name.startswith("duckdb_")] == []
 
 
 async def test_two_adapters_that_change_the_same_row_are_told_to_try_again(db: DuckdbAdapter) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from threading import Event
 from typing import TYPE_CHECKING, Concatenate, ParamSpec, TypeVar
@@ -87,7 +88,11 @@ class Connection:
         return asyncio.wrap_future(self._thread.submit(work))
 
     async def _ended(self, future: asyncio.Future[T]) -> None:
-        await ended(future, self.raw.interrupt)
+        await ended(future, self._interrupt)
+
+    def _interrupt(self) -> None:
+        with suppress(duckdb.ConnectionException):  # it has been closed just now
+            self.raw.interrupt()
 
 
 async def opened(path: str, seconds: float) -> Connection:

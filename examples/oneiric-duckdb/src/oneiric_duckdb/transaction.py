@@ -53,7 +53,7 @@ class DuckdbTransaction(Session, Transaction):
         """Begin, and at the end of the block commit; roll back where the block or the commit raises."""
         try:
             with self._translating():
-                await self._writer.run(give_up, lambda call: call.connection.begin())
+                await self._writer.run(give_up, work.begin)
             yield self
             self._is_over = True
             with self._translating():
@@ -96,7 +96,7 @@ class DuckdbTransaction(Session, Transaction):
     async def _commit(self) -> None:
         if self._has_failed:  # and DuckDB would say nothing of it
             raise _rolled_back()
-        await self._writer.finish(lambda call: call.connection.commit())
+        await self._writer.finish(work.commit)
 
     async def _inside(self, give_up: float, function: Callable[[Call], T]) -> T:
         def inside(call: Call) -> T:

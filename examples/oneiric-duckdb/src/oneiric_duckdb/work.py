@@ -96,15 +96,25 @@ def insert_many(call: Call, one: Statement, many: Statement, rows: Iterable[Sequ
 
 def whole(call: Call, work: Callable[[Call], int]) -> int:
     """Do several things in a transaction of their own: all of them or none."""
-    call.connection.begin()
+    begin(call)
     try:
         done = work(call)
         call.check()
-        call.connection.commit()
+        commit(call)
     except BaseException:
         roll_back(call)
         raise
     return done
+
+
+def begin(call: Call) -> None:
+    """Begin a transaction."""
+    call.connection.begin()
+
+
+def commit(call: Call) -> None:
+    """End the transaction for good."""
+    call.connection.commit()
 
 
 def roll_back(call: Call) -> None:
