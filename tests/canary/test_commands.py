@@ -164,7 +164,7 @@ def built() -> dict[str, Any]:
 
 
 def test_every_command_is_driven(world: World) -> None:
-    assert CALLS.keys() == built().keys()
+    assert CALLS.keys() == built().keys(), "give CALLS the calls of each new command, right and wrong, with secrets"
 
 
 def test_a_wrong_call_repeats_no_value(world: World) -> None:

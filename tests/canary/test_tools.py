@@ -96,7 +96,9 @@ async def test_no_tool_or_resource_shows_a_secret(world: World, tmp_path: Path, 
     with capturing() as captured:
         async with Client(server, mode=mode) as client:
             offered = {tool.name: tool for tool in await client.list_tools()}
-            assert CALLS.keys() == offered.keys()
+            assert CALLS.keys() == offered.keys(), (
+                "give CALLS the calls of each new tool, right and wrong, with secrets"
+            )
             captured.add(*offered.values(), await client.list_prompts())
             for name, arguments_of in CALLS.items():
                 wrong = wrongly_called(world, offered[name])
