@@ -194,6 +194,30 @@ def test_the_passport_of_what_is_not_conformant_is_not_written(site: Site, insta
     assert not (site.folder / "nova_post/passports").exists()
 
 
+@pytest.mark.parametrize(
+    ("imports", "said"),
+    [
+        ("import novadb", "Importing nova imports novadb."),
+        ("import nova_post.adapter", "The plugin imports `nova_post.adapter`"),
+        ("import pydantic, packaging", "None"),
+    ],
+)
+def test_a_plugin_that_imports_its_driver_is_told_so(site: Site, install: Any, imports: str, said: str):
+    install("from oneiric.testing.memory.queue import MemoryQueue as Nova")
+    site.install("novadb", entry_points="")
+    site.write(
+        {
+            "novadb-1.0.dist-info/top_level.txt": "novadb\n",
+            "nova-1.0.dist-info/METADATA": "Name: nova\nVersion: 1.0\nRequires-Dist: novadb>=1\nRequires-Dist: pydantic\n\n",
+            "nova.py": f"{imports}\n{PLUGIN.replace('CONFORMANCE', 'None')}",
+        }
+    )
+    passport = site.json("conformance", "nova", code=1)
+    assert passport["drivers"] == {"novadb": "1.0"}
+    reason = failed(passport).get("test_importing_the_plugin_and_its_settings_imports_no_driver")
+    assert str(reason).startswith(said)
+
+
 HANGS = """
 import asyncio, fcntl, os
 from oneiric import Adapter

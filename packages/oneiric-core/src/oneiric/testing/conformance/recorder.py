@@ -146,4 +146,8 @@ def _outcome(report: pytest.TestReport, call: pytest.CallInfo[None]) -> tuple[st
         if isinstance(error, KitSkip):
             return "skipped", str(error)
         return "failed", f"It was skipped, and not by the kit: {error}"
+    if isinstance(error, AssertionError | pytest.fail.Exception):
+        return "failed", str(error).partition("\n")[
+            0
+        ] or "AssertionError"  # the kit's sentence, without what it compared
     return "failed", f"{type(error).__name__}: {error}" if error else str(report.longrepr)
