@@ -125,6 +125,11 @@ class ManagedInstance:
             if self._leaving is not None:
                 await self._drained(self._leaving)
 
+    @property
+    def is_leaving(self) -> bool:
+        """Whether its adapter takes no more calls, and is still to be cleaned up."""
+        return self._leaving is not None
+
     def wait_no_more(self) -> None:
         """Let a stop that is to come not wait for calls."""
         for service in filter(None, (self.service, self._leaving)):

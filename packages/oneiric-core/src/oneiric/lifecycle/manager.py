@@ -18,7 +18,7 @@ from oneiric.lifecycle.states import State
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
     from contextlib import AbstractAsyncContextManager
     from types import TracebackType
 
@@ -158,7 +158,8 @@ class AdapterManager:
         """Clean one instance up, or all: the last initialised first, each within its deadline; one that fails stops no other.
 
         Each takes no more calls, and lets those under way end before its cleanup. One that another task is just
-        initialising is waited for, and cleaned up after the others. Raises UnknownAdapter.
+        initialising is waited for, and cleaned up after the others. Where this is cancelled, it waits for no more calls, and
+        ends when those that no longer take any are cleaned up. Raises UnknownAdapter.
         """
         if name is not None:
             instance = self._instances.get(name)
@@ -167,13 +168,23 @@ class AdapterManager:
             else:
                 await instance.stop()
             return
-        running = [instance for instance in self._instances.values() if instance.service and not instance.is_busy]
-        await asyncio.gather(*(instance.drain() for instance in running))
         # Each once: what others start meanwhile is theirs.
         at_work = [instance for instance in self._instances.values() if instance.has_adapters or instance.is_busy]
-        at_work.sort(key=lambda each: each.started_at if each.has_adapters else -1.0, reverse=True)
+        try:
+            await asyncio.gather(*(each.drain() for each in at_work if each.service and not each.is_busy))
+            await self._stop(at_work)
+        except asyncio.CancelledError:
+            for instance in at_work:
+                instance.wait_no_more()
+            await to_its_end(self._stop([instance for instance in at_work if instance.is_leaving]))
+            raise
+
+    @staticmethod
+    async def _stop(instances: Iterable[ManagedInstance]) -> None:
         exits: list[BaseException] = []
-        for instance in at_work:
+        for instance in sorted(
+            instances, key=lambda each: each.started_at if each.has_adapters else -1.0, reverse=True
+        ):
             try:
                 await instance.stop()
             except (KeyboardInterrupt, SystemExit) as error:  # what the others' cleanup does not wait for
