@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from oneiric.discovery import discover
+from oneiric.passport import passport_of
 
 import oneiric_duckdb
 
@@ -19,3 +20,9 @@ def test_it_can_be_imported() -> None:
 
 def test_every_public_name_is_there() -> None:
     assert all(hasattr(oneiric_duckdb, name) for name in oneiric_duckdb.__all__)
+
+
+def test_its_passport_speaks_for_it() -> None:
+    passport, problem = passport_of(discover()["duckdb"])
+    assert passport is not None, f"{problem} Run: oneiric conformance duckdb --write"
+    assert (passport.conformant, problem) == (True, None)
