@@ -98,7 +98,7 @@ class QueueUnderTest(AdapterUnderTest):
 
     @pytest_asyncio.fixture(loop_scope="function")
     async def worker(self, run_worker: RunWorker | None) -> AsyncIterator[None]:
-        """A worker of the default queue. Where one takes long to start, override it with one of a wider scope."""
+        """A worker of the default queue. Where one takes long to start, override it to ask for one of a module's scope."""
         async with self.runs(run_worker)():
             yield
 
