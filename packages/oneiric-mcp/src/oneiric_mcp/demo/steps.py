@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from fastmcp.exceptions import ToolError
 from oneiric.adapters.database import DatabaseAdapter
+from oneiric.adapters.vector import VectorAdapter
 from oneiric.config import ConfigStore, Instance
 from oneiric.diagnostics import check_connection
 from oneiric.errors import OneiricError
@@ -18,6 +19,7 @@ from oneiric.lifecycle import AdapterManager, State
 
 from oneiric_mcp.demo.database import use_database
 from oneiric_mcp.demo.swap import swap_under_load
+from oneiric_mcp.demo.vector import use_vector
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
@@ -152,7 +154,10 @@ def spoiled(config: Mapping[str, Any], schema: Mapping[str, Any]) -> dict[str, A
     return {**config, misspelled: "?"} | ({number: "many"} if number else {})
 
 
-_USES: Mapping[type[Any], Callable[[Any], Awaitable[str]]] = {DatabaseAdapter: use_database}
+_USES: Mapping[type[Any], Callable[[Any], Awaitable[str]]] = {
+    DatabaseAdapter: use_database,
+    VectorAdapter: use_vector,
+}
 """What the demo does with an adapter, by the contract that it fulfils."""
 
 
