@@ -19,7 +19,7 @@ async def test_a_vector_index_finds_installed_packages_by_words() -> None:
 
 async def test_it_says_where_a_filter_is_dropped(monkeypatch: pytest.MonkeyPatch) -> None:
     count = MemoryVector.count
-    monkeypatch.setattr(MemoryVector, "count", lambda self, name, *, filter=None, timeout=None: count(self, name))
+    monkeypatch.setattr(MemoryVector, "count", lambda self, name, **_: count(self, name))
     with pytest.raises(AssertionError, match="counted"):
         await _answer()
 
