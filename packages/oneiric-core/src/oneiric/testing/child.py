@@ -7,7 +7,9 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import textwrap
+import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -47,23 +49,32 @@ def kill_after(body: str, spec: AdapterSpec, config: Mapping[str, Any]) -> None:
     """
     program = _PROGRAM.format(body=textwrap.indent(body.strip(), "    "))
     environ = {**os.environ, "PYTHONPATH": os.pathsep.join(path or str(Path.cwd()) for path in sys.path)}
-    with subprocess.Popen(  # noqa: S603 - this Python, and a program of our own
-        [sys.executable, "-c", program],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        encoding="utf-8",
-        env=environ,
-    ) as process:
+    # A file and no pipe for what it says of errors: nobody reads it before the end, and a pipe that is full stops who writes.
+    with (
+        tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as errors,
+        subprocess.Popen(  # noqa: S603 - this Python, and a program of our own
+            [sys.executable, "-c", program],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=errors,
+            text=True,
+            encoding="utf-8",
+            env=environ,
+        ) as process,
+    ):
         assert process.stdin is not None
         assert process.stdout is not None
+        late = threading.Timer(_WITHIN, process.kill)
+        late.start()
         try:
             process.stdin.write(json.dumps([spec.adapter, dict(config)], default=str) + "\n")
             process.stdin.flush()
             said = process.stdout.readline()
         finally:
+            late.cancel()
             process.send_signal(getattr(signal, "SIGKILL", signal.SIGTERM))
-            _, errors = process.communicate(timeout=_WITHIN)
-    if said.strip() != "done":
-        pytest.fail(f"The process that uses the adapter ended early:\n{errors}")
+            process.wait()
+        if said.strip() != "done":
+            errors.seek(0)
+            why = errors.read() or f"It did not do its work within {_WITHIN:.0f} s."
+            pytest.fail(f"The process that uses the adapter ended early:\n{why}")
