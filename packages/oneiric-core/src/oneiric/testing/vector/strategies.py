@@ -71,12 +71,12 @@ FILTERS = _trees(_leaves)
 
 
 @st.composite
-def payloads_and_filters(draw: st.DrawFn) -> tuple[list[dict[str, Any]], list[Filter]]:
-    """Payloads, and filters of which most ask for what some of them hold: others are rarely met by any."""
+def payloads_and_filters(draw: st.DrawFn, fewest: int = 4, most: int = 8) -> tuple[list[dict[str, Any]], list[Filter]]:
+    """Payloads, and so many filters, of which most ask for what some of them hold: others are rarely met by any."""
     payloads = draw(st.lists(PAYLOADS, min_size=5, max_size=20))
     held = [Equals(field, value) for payload in payloads for field, value in _scalars(payload)]
     leaves = st.one_of(st.sampled_from(held), st.sampled_from(held), _leaves) if held else _leaves
-    return payloads, draw(st.lists(_trees(leaves), min_size=4, max_size=8))
+    return payloads, draw(st.lists(_trees(leaves), min_size=fewest, max_size=most))
 
 
 def _scalars(payload: dict[str, Any]) -> Iterator[tuple[str, Scalar]]:
