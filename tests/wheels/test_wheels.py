@@ -9,6 +9,8 @@ import zipfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import pytest
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -16,6 +18,7 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).parent.parent.parent
 PACKAGES = sorted(path.parent.name for path in (ROOT / "packages").glob("*/pyproject.toml"))
+ADAPTERS = [name for name in PACKAGES if name not in ("oneiric-core", "oneiric-mcp")]
 
 THIRD_PARTY = {
     "pyproject.toml": """
@@ -80,12 +83,19 @@ def test_only_what_is_installed_is_listed(wheels: dict[str, Path], venv: Venv, t
     assert 'pip install "aiosqlite' in broken["error"]
 
 
-def test_a_passport_comes_with_the_wheel_and_the_kit_with_an_extra(
-    wheels: dict[str, Path], venv: Venv, tmp_path: Path
-) -> None:
+@pytest.mark.parametrize("package", ADAPTERS)
+def test_each_adapter_works_without_its_neighbours(package: str, wheels: dict[str, Path], venv: Venv) -> None:
+    venv.pip("install", wheels["oneiric-core"], wheels[package])
+    listed = venv.oneiric("list")
+    assert listed
+    for adapter in listed:
+        info = venv.oneiric("info", adapter["name"])
+        assert (adapter["status"], info["distribution"]) == ("available", package), adapter["error"]
+        assert (info["passport"]["conformant"], info["passport_problem"]) == (True, None)
+
+
+def test_the_kit_comes_with_an_extra(wheels: dict[str, Path], venv: Venv, tmp_path: Path) -> None:
     venv.pip("install", wheels["oneiric-core"], wheels["oneiric-sqlite"])
-    info = venv.oneiric("info", "sqlite")
-    assert (info["passport"]["conformant"], info["passport_problem"]) == (True, None)
     command = [venv.folder / "bin" / "oneiric", "conformance", "sqlite"]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 1
