@@ -21,7 +21,7 @@ def test_a_right_adapter_passes_whatever_the_author_has_set(mode: str, scope: st
         f"[pytest]\nasyncio_mode={mode}\nfilterwarnings = error\n"
         f"asyncio_default_test_loop_scope={scope}\nasyncio_default_fixture_loop_scope={scope}\n"
     )
-    (tmp_path / "test_echo.py").write_text("from mutants.network import TestEcho\n")
+    (tmp_path / "test_echo.py").write_text("from mutants.echo import TestEcho\n")
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-k", only],
         cwd=tmp_path,

@@ -1,7 +1,4 @@
-"""An adapter of a backend on the network, right and wrong: a service that sends back each line that it is sent.
-
-It is real: a TCP server in a thread, and an adapter with a pool of connections, deadlines, and one error tree.
-"""
+"""Wrong adapters of a backend on the network."""
 
 from __future__ import annotations
 
@@ -10,222 +7,27 @@ import threading
 import time
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
-from uuid import uuid4
 
-import pytest
-from oneiric import Adapter, AdapterSettings, AdapterSpec, Endpoint, Health, Targets
+from oneiric import Health
 from oneiric.errors import ConnectionFailed, DeadlineExceeded
-from oneiric.testing import AdapterSuite, resilience
-from pydantic import Field, SecretStr
+from oneiric.testing import concurrency, held, resilience
 
+from mutants.echo import POOL, Connection, Echo, EchoSettings, TestEcho
 from mutants.harness import Mutant
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator, Mapping
+    from collections.abc import AsyncIterator
 
-POOL = 4
+# What a mutant never does isn't waited for as long.
 resilience._COMES_BACK_WITHIN = 5.0
-
-
-class EchoSettings(AdapterSettings):
-    """Where the service is."""
-
-    url: str = "echo://127.0.0.1:7"
-    """Its address: `echo://host:port`."""
-    token: SecretStr = SecretStr("")
-    """What it would ask for."""
-    timeout: float = Field(default=5.0, gt=0)
-    """How many seconds a call may take."""
-
-    def targets(self) -> Targets:
-        return Targets(endpoints=(Endpoint(self.host, self.port),))
-
-    @property
-    def host(self) -> str:
-        return self.url.removeprefix("echo://").rpartition(":")[0]
-
-    @property
-    def port(self) -> int:
-        return int(self.url.rpartition(":")[2])
-
-
-class Connection:
-    """One connection to the service."""
-
-    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self.reader = reader
-        self.writer = writer
-
-    @classmethod
-    async def open(cls, host: str, port: int) -> Connection:
-        connection = cls(*await asyncio.open_connection(host, port))
-        try:
-            await connection.ask("hello")
-        except BaseException:
-            connection.close()
-            raise
-        return connection
-
-    async def ask(self, line: str) -> str:
-        self.writer.write(f"{line}\n".encode())
-        answer = await self.reader.readline()
-        if not answer.endswith(b"\n"):
-            raise ConnectionResetError("the service closed the connection")
-        return answer.decode().rstrip("\n")
-
-    def close(self) -> None:
-        self.writer.transport.abort()
-
-
-class Echo(Adapter):
-    """The right one."""
-
-    settings_class = EchoSettings
-    settings: EchoSettings
-
-    _idle: list[Connection] | None = None
-    _turns: asyncio.Semaphore
-    _opening: asyncio.Lock | None = None
-
-    async def init(self) -> None:
-        self._opening = self._opening or asyncio.Lock()
-        async with self._opening:
-            if self._idle is None:
-                async with self._translated():
-                    first = await self.connect()
-                self._idle, self._turns = [first], asyncio.Semaphore(POOL)
-
-    async def health(self) -> Health:
-        if self._idle is None:
-            return Health(False, "Not initialised.")
-        try:
-            await self.ask("hello")
-        except ConnectionFailed as error:
-            return Health(False, error.message)
-        except DeadlineExceeded as error:
-            return Health(False, error.message)
-        except RuntimeError:
-            return Health(False, "It was cleaned up meanwhile.")
-        return Health(True)
-
-    async def cleanup(self) -> None:
-        idle, self._idle = self._idle, None
-        for connection in idle or ():
-            connection.close()
-        await asyncio.sleep(0)
-
-    async def ask(self, line: str) -> str:
-        """Send a line; returns what comes back."""
-        if self._idle is None:
-            raise self.not_initialized()
-        async with self._translated(), self._turns:
-            connection = self._idle.pop() if self._idle else await self.connect()
-            try:
-                answer = await connection.ask(line)
-            except BaseException:
-                self.discard(connection)
-                raise
-            self.release(connection)
-            return answer
-
-    async def connect(self) -> Connection:
-        return await Connection.open(self.settings.host, self.settings.port)
-
-    def discard(self, connection: Connection) -> None:
-        connection.close()
-
-    def release(self, connection: Connection) -> None:
-        if self._idle is None:
-            connection.close()
-        else:
-            self._idle.append(connection)
-
-    @asynccontextmanager
-    async def _translated(self) -> AsyncIterator[None]:
-        try:
-            async with asyncio.timeout(self.settings.timeout):
-                yield
-        except TimeoutError as error:
-            raise DeadlineExceeded("The service did not answer in time.", adapter=self.name) from error
-        except OSError as error:
-            raise ConnectionFailed("The service can't be reached.", adapter=self.name) from error
-
-
-class Server:
-    """The service, in a thread."""
-
-    def __enter__(self) -> int:
-        self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
-        self._thread.start()
-        self._server = asyncio.run_coroutine_threadsafe(self._start(), self._loop).result(10)
-        port: int = self._server.sockets[0].getsockname()[1]
-        return port
-
-    def __exit__(self, *_: object) -> None:
-        asyncio.run_coroutine_threadsafe(self._stop(), self._loop).result(10)
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join(10)
-        self._loop.close()
-
-    async def _start(self) -> asyncio.Server:
-        return await asyncio.start_server(self._serve, "127.0.0.1", 0)
-
-    async def _stop(self) -> None:
-        self._server.close()
-        tasks = asyncio.all_tasks() - {asyncio.current_task()}
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-        await asyncio.sleep(0)
-
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        try:
-            while line := await reader.readline():
-                writer.write(line)
-                await writer.drain()
-        except (ConnectionError, asyncio.CancelledError):
-            pass
-        finally:
-            writer.transport.abort()
-
-
-SPEC = AdapterSpec(
-    "echo",
-    type="echo",
-    summary="A service that sends back what it is sent.",
-    adapter=f"{__name__}:Echo",
-    settings=EchoSettings,
-    example={"url": "echo://127.0.0.1:7"},
-)
-
-
-class TestEcho(AdapterSuite):
-    """The suite of the right one."""
-
-    adapter_name = "echo"
-
-    @pytest.fixture
-    def config(self) -> Iterator[Mapping[str, Any]]:
-        with Server() as port:
-            yield {"url": f"echo://127.0.0.1:{port}", "token": "hunter2"}
-
-    @pytest.fixture
-    def spec(self) -> AdapterSpec:
-        return SPEC
-
-    def hurried(self, config: Mapping[str, Any], spec: AdapterSpec) -> Mapping[str, Any]:
-        return {**config, "timeout": 0.5}
-
-    async def probe(self, adapter: Any) -> None:
-        line = uuid4().hex
-        assert await adapter.ask(line) == line, "This is the answer to another call."
+concurrency._PATIENCE = 5.0
+held._SETTLES_WITHIN = 1.0
 
 
 class SwallowsACancel(Echo):
-    async def ask(self, line: str) -> str:
+    async def ask(self, line: str, *, timeout: float | None = None) -> str:
         try:
-            return await super().ask(line)
+            return await super().ask(line, timeout=timeout)
         except asyncio.CancelledError:
             return line
 
@@ -279,9 +81,9 @@ class OpensOneForEachTaskThatInitialises(Echo):
 
 
 class BlocksTheLoop(Echo):
-    async def ask(self, line: str) -> str:
+    async def ask(self, line: str, *, timeout: float | None = None) -> str:
         time.sleep(0.03)  # noqa: ASYNC251 - that is what is wrong with it
-        return await super().ask(line)
+        return await super().ask(line, timeout=timeout)
 
 
 class HealthHangs(Echo):
@@ -314,16 +116,16 @@ class CleanupNeedsAnInit(Echo):
 
 class RaisesWhatTheDriverDoes(Echo):
     @asynccontextmanager
-    async def _translated(self) -> AsyncIterator[None]:
-        async with asyncio.timeout(self.settings.timeout):
+    async def _translated(self, timeout: float | None = None) -> AsyncIterator[None]:
+        async with asyncio.timeout(self.settings.timeout if timeout is None else timeout):
             yield
 
 
 class SaysThatNothingIsTransient(Echo):
     @asynccontextmanager
-    async def _translated(self) -> AsyncIterator[None]:
+    async def _translated(self, timeout: float | None = None) -> AsyncIterator[None]:
         try:
-            async with super()._translated():
+            async with super()._translated(timeout):
                 yield
         except (ConnectionFailed, DeadlineExceeded) as error:
             error.transient = False
@@ -332,9 +134,9 @@ class SaysThatNothingIsTransient(Echo):
 
 class ForgetsItsName(Echo):
     @asynccontextmanager
-    async def _translated(self) -> AsyncIterator[None]:
+    async def _translated(self, timeout: float | None = None) -> AsyncIterator[None]:
         try:
-            async with super()._translated():
+            async with super()._translated(timeout):
                 yield
         except (ConnectionFailed, DeadlineExceeded) as error:
             error.adapter = None
@@ -343,7 +145,7 @@ class ForgetsItsName(Echo):
 
 class HasNoDeadline(Echo):
     @asynccontextmanager
-    async def _translated(self) -> AsyncIterator[None]:
+    async def _translated(self, timeout: float | None = None) -> AsyncIterator[None]:
         try:
             yield
         except OSError as error:
@@ -351,7 +153,7 @@ class HasNoDeadline(Echo):
 
 
 class NeverReconnects(Echo):
-    async def ask(self, line: str) -> str:
+    async def ask(self, line: str, *, timeout: float | None = None) -> str:
         if self._idle is None:
             raise self.not_initialized()
         async with self._translated(), self._turns:
@@ -361,10 +163,10 @@ class NeverReconnects(Echo):
 
 
 class WorksBeforeInit(Echo):
-    async def ask(self, line: str) -> str:
+    async def ask(self, line: str, *, timeout: float | None = None) -> str:
         self._turns = self.__dict__.get("_turns") or asyncio.Semaphore(POOL)
         self._idle = [] if self._idle is None else self._idle
-        return await super().ask(line)
+        return await super().ask(line, timeout=timeout)
 
 
 class TokenSettings(EchoSettings):
@@ -386,6 +188,80 @@ class DescribesNothing(Echo):
 
 class TakesOtherSettings(Echo):
     settings_class = BareSettings
+
+
+class IgnoresTheTimeoutThatItIsGiven(Echo):
+    async def ask(self, line: str, *, timeout: float | None = None) -> str:
+        return await super().ask(line)
+
+
+class ShowsItsTokenInItsHealth(Echo):
+    async def health(self) -> Health:
+        health = await super().health()
+        return health or Health(False, f"{health.detail} The token was {self.settings.token.get_secret_value()}.")
+
+
+class ShowsItsTokenInItsErrors(Echo):
+    async def init(self) -> None:
+        try:
+            await super().init()
+        except ConnectionFailed as error:
+            error.hint = f"Is {self.settings.token.get_secret_value()} right?"
+            raise
+
+
+class BreaksCallsThatItIsCleanedUpBeside(Echo):
+    """Whoever gives its connection back finds nothing there to give it to."""
+
+    def release(self, connection: Connection) -> None:
+        self._idle.append(connection)  # type: ignore[union-attr]
+
+
+class KeepsTheConnectionsOfCallsThatItIsCleanedUpBeside(Echo):
+    kept: list[Connection] = []
+
+    def release(self, connection: Connection) -> None:
+        (self.kept if self._idle is None else self._idle).append(connection)
+
+
+class WaitsForEverForTheCallsUnderWay(Echo):
+    """By taking all turns; a call that has them waits for one."""
+
+    async def cleanup(self) -> None:
+        if self._idle is not None and self._turns.locked():
+            await asyncio.Event().wait()
+        await super().cleanup()
+
+
+class IsInitialisedOnlyOnce(Echo):
+    was_open = False
+
+    async def init(self) -> None:
+        if not self.was_open:
+            await super().init()
+        self.was_open = True
+
+
+class ClosesOnTheFirstErrorForGood(Echo):
+    def discard(self, connection: Connection) -> None:
+        super().discard(connection)
+        self._idle = None
+
+
+class OpensInItsConstructor(Echo):
+    def __init__(self, settings: Any = None) -> None:
+        super().__init__(settings)
+        self.thread = threading.Thread(target=LeaksAThread.stop.wait, daemon=True)
+        self.thread.start()
+
+
+class RefusesAllAsNotInitialised(Echo):
+    """Of whatever instance it is."""
+
+    def not_initialized(self) -> Any:
+        error = super().not_initialized()
+        error.adapter = None
+        return error
 
 
 MUTANTS = [
@@ -416,6 +292,18 @@ MUTANTS = [
     Mutant(ForgetsItsName, TestEcho, "test_an_init_that_fails_says_so_with_an_error_of_ours"),
     Mutant(HasNoDeadline, TestEcho, "test_a_call_over_a_network_that_fails_ends_in_time_with_a_transient_error"),
     Mutant(NeverReconnects, TestEcho, "test_the_adapter_works_again_when_the_network_does"),
+    Mutant(IgnoresTheTimeoutThatItIsGiven, TestEcho, "test_a_call_ends_at_the_timeout_that_it_is_given"),
+    Mutant(ShowsItsTokenInItsHealth, TestEcho, "test_health_is_no_while_the_network_fails_and_yes_again_after_it"),
+    Mutant(ShowsItsTokenInItsErrors, TestEcho, "test_an_init_that_fails_says_so_with_an_error_of_ours"),
+    Mutant(BreaksCallsThatItIsCleanedUpBeside, TestEcho, "test_a_cleanup_beside_calls_ends_and_so_do_they"),
+    Mutant(
+        KeepsTheConnectionsOfCallsThatItIsCleanedUpBeside, TestEcho, "test_a_cleanup_beside_calls_ends_and_so_do_they"
+    ),
+    Mutant(WaitsForEverForTheCallsUnderWay, TestEcho, "test_a_cleanup_beside_calls_ends_and_so_do_they"),
+    Mutant(IsInitialisedOnlyOnce, TestEcho, "test_an_adapter_that_was_cleaned_up_works_again_after_another_init"),
+    Mutant(ClosesOnTheFirstErrorForGood, TestEcho, "test_the_adapter_works_again_when_the_network_does"),
+    Mutant(OpensInItsConstructor, TestEcho, "test_an_adapter_that_was_made_has_opened_nothing"),
+    Mutant(RefusesAllAsNotInitialised, TestEcho, "test_calls_before_init_raise_not_initialized"),
     Mutant(HasAPlainToken, TestEcho, "test_secrets_are_of_a_secret_type", {"settings": TokenSettings}),
     Mutant(DescribesNothing, TestEcho, "test_every_setting_has_a_description", {"settings": BareSettings}),
     Mutant(TakesOtherSettings, TestEcho, "test_the_class_takes_the_settings_that_the_spec_declares"),

@@ -111,11 +111,14 @@ class Adapter(ABC):
 
     @abstractmethod
     async def health(self) -> bool | Health:
-        """Say whether it works now. Never raises, never hangs; before `init()` the answer is no."""
+        """Say whether it works now. Never raises, never hangs, shows no secret; before `init()` the answer is no."""
 
     @abstractmethod
     async def cleanup(self) -> None:
-        """Close everything. Idempotent, and safe after a failed or missing `init()`."""
+        """Close everything. Idempotent, and safe after a failed or missing `init()`.
+
+        Calls that are under way end: with what they return, or one of our errors.
+        """
 
     async def __aenter__(self) -> Self:
         try:

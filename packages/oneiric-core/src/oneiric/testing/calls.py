@@ -48,14 +48,20 @@ def methods_of(contract: type) -> list[str]:
     return sorted(getattr(contract, "__abstractmethods__", frozenset()) - Adapter.__abstractmethods__)
 
 
-async def call(adapter: Adapter, contract: type, method: str) -> None:
+def takes_timeout(contract: type, method: str) -> bool:
+    """Whether a method of a contract has a deadline that the caller gives."""
+    member = inspect.getattr_static(contract, method)
+    return callable(member) and "timeout" in inspect.signature(member).parameters
+
+
+async def call(adapter: Adapter, contract: type, method: str, **options: Any) -> None:
     """Call a method of a contract, or read its property, and go as far as the first thing that it gives."""
     member = inspect.getattr_static(contract, method)
     if isinstance(member, property):
         getattr(adapter, method)
         return
     positional, named = _arguments(member)
-    given = getattr(adapter, method)(*positional, **named)
+    given = getattr(adapter, method)(*positional, **named, **options)
     if inspect.isawaitable(given):
         await given
     elif hasattr(given, "__aenter__"):

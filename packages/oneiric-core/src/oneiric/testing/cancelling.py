@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine, Generator, Iterator
+    from collections.abc import AsyncIterator, Callable, Coroutine, Generator, Iterator
 
 MOST_AWAITS = 100
 """Of a call that awaits more often, the first ones are tried."""
@@ -54,6 +54,23 @@ async def cancel_after(turns: int, call: Coroutine[Any, Any, Any]) -> Outcome:
 def awaits() -> Iterator[int]:
     """The numbers of the awaits to be tried."""
     yield from range(MOST_AWAITS)
+
+
+async def each_cancelled(begin: Callable[[], Coroutine[Any, Any, Any]], what: str) -> AsyncIterator[str]:
+    """Make a call again and again, each time cancelled one await later, and in the end not at all; what it left is looked at
+    between. Fails where it was cancelled and did not end so; gives what was done, as half a sentence.
+    """
+    for number in awaits():
+        outcome = await cancel_at(number, begin())
+        if outcome.was_cancelled and outcome.ended != "cancelled":
+            pytest.fail(
+                f"{what} was cancelled at its await no. {number + 1}, and did not end as cancelled: {outcome.ended}."
+            )
+        if not outcome.was_cancelled:
+            assert outcome.ended == "returned", f"{what}, after others that were cancelled, raised {outcome.ended}."
+            yield f"{what} has returned"
+            return
+        yield f"{what} was cancelled at its await no. {number + 1}"
 
 
 def _ending(task: asyncio.Task[Any]) -> str:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from oneiric.errors import OneiricError
 from oneiric.lifecycle.deadline import DeadlinePassed, within
 from oneiric.testing.cancelling import awaits, cancel_after, cancel_at
 from oneiric.testing.held import Held, left_behind, unclosed
@@ -23,6 +24,7 @@ _TASKS = 100
 _LIVES = 20
 _LONGEST_STALL = 0.02
 """Seconds that the event loop may stand still."""
+_BESIDE = 20
 _ROUNDS = 8
 """How often that is measured: a machine that is busy stalls us now and then, an adapter that blocks does each time."""
 
@@ -110,6 +112,26 @@ class ConcurrencyTests(AdapterUnderTest):
         left = await left_behind(before)
         assert left == [], f"cleanup() was cancelled at each of its awaits, and called again each time: {left}."
 
+    async def test_a_cleanup_beside_calls_ends_and_so_do_they(self, make: Callable[..., Adapter]) -> None:
+        """Each with its answer, or with an error of ours; what they had is closed too."""
+        await self._live(make())
+        before = Held.now()
+        adapter = make()
+        for turns in (0, 1, 2, 5, 10):
+            await adapter.init()
+            calls = [asyncio.ensure_future(self.probe(adapter)) for _ in range(_BESIDE)]
+            for _ in range(turns):
+                await asyncio.sleep(0)
+            await within(_PATIENCE, adapter.cleanup())
+            _, unfinished = await asyncio.wait(calls, timeout=_PATIENCE)
+            assert not unfinished, f"The adapter was cleaned up, and {len(unfinished)} of {_BESIDE} calls go on."
+            wrong = [repr(error) for error in map(_raised, calls) if not isinstance(error, OneiricError | None)]
+            assert wrong == [], (
+                f"The adapter was cleaned up beside calls, which have to return or raise one of our errors: {wrong}."
+            )
+        left = await left_behind(before)
+        assert left == [], f"The adapter was cleaned up beside calls, which leave behind: {left}."
+
     async def test_twenty_lives_leave_nothing_behind(self, make: Callable[..., Adapter]) -> None:
         """No task, thread, socket or file outlives `cleanup`."""
         for _ in range(2):
@@ -147,3 +169,7 @@ class ConcurrencyTests(AdapterUnderTest):
             pytest.fail(f"After {after}, the next call did not end within {_PATIENCE:.0f} s.")
         except Exception as error:  # noqa: BLE001
             pytest.fail(f"After {after}, the next call raised {type(error).__name__}: {error}.")
+
+
+def _raised(call: asyncio.Task[None]) -> BaseException | None:
+    return asyncio.CancelledError() if call.cancelled() else call.exception()

@@ -11,12 +11,11 @@ import pytest
 from oneiric.adapters.base import Health
 from oneiric.errors import NotInitialized, OneiricError
 from oneiric.lifecycle.deadline import DeadlinePassed, within
-from oneiric.masking import secrets_in
 from oneiric.testing.calls import call, methods_of
 from oneiric.testing.guard import skip
 from oneiric.testing.held import Held, left_behind, unclosed
 from oneiric.testing.rerouting import targets_of, to_impossible_file
-from oneiric.testing.under_test import AdapterUnderTest
+from oneiric.testing.under_test import AdapterUnderTest, shows_secret
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -162,10 +161,7 @@ class LifecycleTests(AdapterUnderTest):
         assert error.adapter == adapter.name, (
             f"The error of init() has the adapter {error.adapter!r}: give it its name."
         )
-        shown = f"{error!s} {error!r}"
-        assert not [1 for secret in secrets_in(adapter.settings) if secret in shown], (
-            "The error of init() shows a secret."
-        )
+        assert not shows_secret(error, adapter), "The error of init() shows a secret."
         await adapter.cleanup()
 
     async def test_cleanup_after_an_init_that_failed_does_nothing(
@@ -216,6 +212,7 @@ async def _health(adapter: Adapter) -> bool | Health:
     except Exception as error:  # noqa: BLE001
         pytest.fail(f"health() raised {type(error).__name__}: {error}. It never raises: its answer is no.")
     assert isinstance(health, bool | Health), f"health() returned {health!r}, which is neither a bool nor a Health."
+    assert not shows_secret(health, adapter), "What health() says shows a secret."
     return health
 
 

@@ -40,10 +40,15 @@ def to_impossible_file(config: Mapping[str, Any], file: str, folder: Path) -> di
 
 def hurried(config: Mapping[str, Any], settings: type[AdapterSettings]) -> dict[str, Any]:
     """The config with every setting named `timeout` or `…_timeout` at two seconds, where the settings take that."""
+    return with_timeouts(config, settings, _HURRIED)
+
+
+def with_timeouts(config: Mapping[str, Any], settings: type[AdapterSettings], seconds: float) -> dict[str, Any]:
+    """The same with other seconds."""
     changed = dict(config)
     for name in settings.model_fields:
         if name == "timeout" or name.endswith("_timeout"):
-            attempt = {**changed, name: _HURRIED}
+            attempt = {**changed, name: seconds}
             if check(settings, attempt)[0] is not None:
                 changed = attempt
     return changed

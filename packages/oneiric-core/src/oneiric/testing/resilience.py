@@ -11,12 +11,13 @@ import pytest_asyncio
 
 from oneiric.errors import ConnectionFailed, DeadlineExceeded, OneiricError
 from oneiric.lifecycle.deadline import DeadlinePassed, within
+from oneiric.testing.calls import call, methods_of, takes_timeout
 from oneiric.testing.guard import skip
 from oneiric.testing.held import Held, left_behind
 from oneiric.testing.proxy import Fault, FaultProxy
-from oneiric.testing.rerouting import hurried, targets_of
+from oneiric.testing.rerouting import targets_of, with_timeouts
 from oneiric.testing.stalls import longest_stall
-from oneiric.testing.under_test import AdapterUnderTest
+from oneiric.testing.under_test import AdapterUnderTest, shows_secret
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
@@ -39,10 +40,6 @@ class ResilienceTests(AdapterUnderTest):
 
     patience: ClassVar[float] = 10.0
     """Seconds within which a call has to end, whatever the network does, with settings that are `hurried`."""
-
-    def hurried(self, config: Mapping[str, Any], spec: AdapterSpec) -> Mapping[str, Any]:
-        """The config with short deadlines. Override it where these are not settings named `timeout` or `…_timeout`."""
-        return hurried(config, spec.settings)
 
     @pytest_asyncio.fixture(loop_scope="function")
     async def proxy(self, spec: AdapterSpec, config: Mapping[str, Any]) -> AsyncIterator[FaultProxy]:
@@ -114,6 +111,26 @@ class ResilienceTests(AdapterUnderTest):
             error = await self._error(self.probe(proxied), "A call")
             _check(error, proxied, f"A call, with the network {fault},", may_succeed=fault in _MAY_SUCCEED)
 
+    async def test_a_call_ends_at_the_timeout_that_it_is_given(
+        self, make: Callable[..., Adapter], spec: AdapterSpec, config: Mapping[str, Any], proxy: FaultProxy
+    ) -> None:
+        """Where the backend says nothing, each method that takes a `timeout` heeds it, whatever the settings say."""
+        methods = [method for method in methods_of(self.contract) if takes_timeout(self.contract, method)]
+        if not methods:
+            skip("no method of the contract takes a timeout")
+        patient = with_timeouts(self.through(config, proxy.host, proxy.port), spec.settings, 10 * self.patience)
+        async with make(**patient) as adapter:
+            await self.probe(adapter)
+            await proxy.fail(Fault.BLACKHOLE)
+            calls = (
+                self._error(call(adapter, self.contract, method, timeout=0.5), f"{method}(timeout=0.5)")
+                for method in methods
+            )
+            errors = dict(zip(methods, await asyncio.gather(*calls), strict=True))
+            await proxy.fail(Fault.REFUSED)  # which ends the connections that nothing more comes over
+        wrong = {method: repr(error) for method, error in errors.items() if not isinstance(error, OneiricError)}
+        assert wrong == {}, f"The backend says nothing, and each of these has to raise one of our errors: {wrong}."
+
     @pytest.mark.parametrize("fault", _FAULTS)
     async def test_the_adapter_works_again_when_the_network_does(
         self, proxied: Adapter, proxy: FaultProxy, fault: Fault
@@ -142,6 +159,7 @@ class ResilienceTests(AdapterUnderTest):
         await proxy.fail(fault)
         health = await self._in_time(proxied.health(), "health()")
         assert not health, f"The network is {fault}, and health() says yes: {health!r}."
+        assert not shows_secret(health, proxied), f"The network is {fault}, and what health() says shows a secret."
         await proxy.fail(Fault.NONE)
         await self._comes_back(proxied)
         health = await self._in_time(proxied.health(), "health()")
@@ -170,8 +188,8 @@ class ResilienceTests(AdapterUnderTest):
         await proxy.fail(Fault.BLACKHOLE)
         calls = [asyncio.ensure_future(self.probe(proxied)) for _ in range(3)]
         await asyncio.wait(calls, timeout=0.1)
-        for call in calls:
-            call.cancel()
+        for each in calls:
+            each.cancel()
         _, unfinished = await asyncio.wait(calls, timeout=self.patience)
         assert not unfinished, f"Calls that were cancelled did not end within {self.patience:.0f} s."
         await proxy.fail(Fault.NONE)
@@ -192,8 +210,8 @@ class ResilienceTests(AdapterUnderTest):
         """Waiting for a connection or an answer blocks nobody else."""
         await proxy.fail(Fault.BLACKHOLE)
         other = behind()
-        for call, which in ((self.probe(proxied), "A call"), (other.init(), "init()")):
-            stall = await longest_stall(self._error(call, which))
+        for work, which in ((self.probe(proxied), "A call"), (other.init(), "init()")):
+            stall = await longest_stall(self._error(work, which))
             assert stall < _LONGEST_STALL, f"{which} blocks the event loop while it waits, here for {stall:.1f} s."
         await within(self.patience, other.cleanup())
 

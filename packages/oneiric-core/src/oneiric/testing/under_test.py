@@ -10,8 +10,9 @@ import pytest_asyncio
 from oneiric.adapters.base import Adapter
 from oneiric.discovery import discover
 from oneiric.errors import ConnectionFailed
+from oneiric.masking import secrets_in
 from oneiric.testing.guard import Guarded, apply_excuse
-from oneiric.testing.rerouting import to_port
+from oneiric.testing.rerouting import hurried, to_port
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterable, Mapping
@@ -94,6 +95,10 @@ class AdapterUnderTest(metaclass=Guarded):
         """The config with its backend there. Override it where that is more than one URL, or `host` and `port`."""
         return to_port(config, host, port)
 
+    def hurried(self, config: Mapping[str, Any], spec: AdapterSpec) -> Mapping[str, Any]:
+        """The config with short deadlines. Override it where these are not settings named `timeout` or `…_timeout`."""
+        return hurried(config, spec.settings)
+
     async def probe(self, adapter: Any) -> None:
         """One cheap call that reaches the backend and has its answer: the suite of each type has a better one."""
         health = await adapter.health()
@@ -103,3 +108,9 @@ class AdapterUnderTest(metaclass=Guarded):
     @pytest.fixture(autouse=True)
     def _oneiric_excuse(self, request: pytest.FixtureRequest) -> None:
         apply_excuse(request)
+
+
+def shows_secret(said: object, adapter: Adapter) -> bool:
+    """Whether a secret of the adapter's settings is in what an error, say, or a health, shows of itself."""
+    shown = f"{said!s} {said!r}"
+    return any(secret in shown for secret in secrets_in(adapter.settings))
