@@ -32,6 +32,7 @@ FLOORS = [
     "oneiric.adapters.queue",
     "oneiric.adapters.messaging",
     "oneiric.adapters.base",
+    "oneiric.embedded",
     "oneiric.adapters.payload",
     "oneiric.adapters.targets",
     "oneiric.validation",
