@@ -6,15 +6,14 @@ from dataclasses import dataclass
 from typing import Literal, get_args
 from urllib.parse import parse_qsl, unquote, urlsplit
 
+from oneiric.embedded import Place, is_embedded
+
 SslMode = Literal["disable", "prefer", "require", "verify-ca", "verify-full"]
 """libpq's modes, but for `allow`, which protects nothing that `prefer` doesn't."""
 
-EMBEDDED = "embedded"
-"""The scheme of a server that we start ourselves, from a wheel."""
-
 PORT = 5432
 
-_SCHEMES = ("postgresql", "postgres", EMBEDDED)
+_SCHEMES = ("postgresql", "postgres")
 _PARAMETERS = ("sslmode", "sslrootcert", "sslcert", "sslkey", "application_name", "host")
 
 
@@ -41,6 +40,8 @@ class Dsn:
 
 def parse(url: str) -> Dsn:
     """Take a URL apart. Raises ValueError with a sentence that repeats nothing of it but its words for parameters."""
+    if is_embedded(url):
+        return Dsn(is_embedded=True, path=Place.parse(url).path)
     if "\0" in url:
         raise ValueError("the URL holds a NUL character")
     try:
@@ -50,8 +51,6 @@ def parse(url: str) -> Dsn:
         raise ValueError("this is not a URL; write postgresql://user@host:5432/database") from None
     if parts.scheme not in _SCHEMES:
         raise ValueError("the URL begins with postgresql:// or embedded://")
-    if parts.scheme == EMBEDDED:
-        return _embedded(parts.netloc, unquote(parts.path), bool(parts.query or parts.fragment))
     if parts.fragment:
         raise ValueError("the URL has a `#`; in a password write %23")
     if parts.hostname and "," in parts.netloc.rpartition("@")[2]:
@@ -70,9 +69,3 @@ def parse(url: str) -> Dsn:
         password=unquote(parts.password) if parts.password else None,
         **found,  # type: ignore[arg-type]  # each is a str, and a field
     )
-
-
-def _embedded(host: str, path: str, has_more: bool) -> Dsn:
-    if host or has_more or path == "/":
-        raise ValueError("an embedded server is embedded:// or embedded:///path, with three slashes")
-    return Dsn(is_embedded=True, path=path or None)

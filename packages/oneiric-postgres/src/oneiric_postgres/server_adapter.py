@@ -7,15 +7,21 @@ import time
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from oneiric.adapters.base import Adapter, Health
+from oneiric.embedded import join
 from oneiric.errors import Unsupported
 
 from oneiric_postgres.connecting import arguments, connect
+from oneiric_postgres.embedded import PostgresEngine
 from oneiric_postgres.errors import OtherLoop, translated, unreachable
 from oneiric_postgres.pool import Pool
+from oneiric_postgres.server import parse
 from oneiric_postgres.settings import ServerSettings
 
 if TYPE_CHECKING:
     import asyncpg
+    from oneiric.embedded import Member
+
+    from oneiric_postgres.server import Dsn
 
 _HEALTH_WITHIN = 5.0
 """Seconds that a health check takes at most."""
@@ -28,6 +34,7 @@ class ServerAdapter(Adapter):
     settings: ServerSettings
 
     _pool: Pool | None = None
+    _member: Member | None = None
     _opening: tuple[asyncio.AbstractEventLoop, asyncio.Lock] | None = None
 
     async def init(self) -> None:
@@ -72,7 +79,10 @@ class ServerAdapter(Adapter):
             try:
                 await self._closing()
             finally:
-                await (pool.close() if pool.loop is asyncio.get_running_loop() else self._abandon(pool))
+                try:
+                    await (pool.close() if pool.loop is asyncio.get_running_loop() else self._abandon(pool))
+                finally:
+                    await self._leave()
 
     async def _prepare(self, connection: asyncpg.Connection) -> None:
         """Set a new connection up, before anybody uses it."""
@@ -91,7 +101,31 @@ class ServerAdapter(Adapter):
         return self._pool
 
     async def _open(self) -> Pool:
-        given = arguments(self.settings, self.settings.server)
+        server = await self._reached()
+        try:
+            return await self._open_pool(server)
+        except BaseException:
+            await self._leave()
+            raise
+
+    async def _reached(self) -> Dsn:
+        """The server to connect to; an embedded one is started, unless it is up."""
+        if self.settings.dsn is None or not self.settings.is_embedded:
+            return self.settings.server
+        member = await join(self.settings.dsn, PostgresEngine(), timeout=self.settings.timeout)
+        previous, self._member = self._member, member
+        if previous is not None:  # of an event loop that has ended
+            await previous.leave()
+        return parse(member.url)
+
+    async def _leave(self) -> None:
+        """Leave the embedded server, which ends soon after its last member has left."""
+        member, self._member = self._member, None
+        if member is not None:
+            await member.leave()
+
+    async def _open_pool(self, server: Dsn) -> Pool:
+        given = arguments(self.settings, server)
         pool = Pool(
             lambda: self._connect(given),
             at_least=self.settings.pool_min_size,
