@@ -52,6 +52,8 @@ def parse(connection: duckdb.DuckDBPyConnection, sql: object) -> Statement:
     """Raises QueryError where it is not one statement, or one that begins or ends a transaction."""
     if not isinstance(sql, str):
         raise QueryError(f"A statement is a string, not {type(sql).__name__}.")
+    if "\0" in sql:  # where DuckDB would take it to end
+        raise QueryError("A statement holds no NUL character.")
     found = connection.extract_statements(sql)
     if len(found) != 1:
         raise QueryError("This is no statement." if not found else "One statement a call: there is a second one.")

@@ -67,53 +67,6 @@ class TestDurable(TestRight):
         return {"path": str(tmp_path / "a.db")}
 
 
-class FormatsValuesIntoTheSql(MemoryDatabase):
-    """Quotes and all; it is right for nearly every value."""
-
-    async def fetch_all(self, sql: str, /, *values: Any, timeout: float | None = None) -> Any:
-        for number, value in reversed([*enumerate(values, 1)]):
-            sql = sql.replace(
-                f"${number}", "NULL" if value is None else f"'{value}'" if isinstance(value, str) else f"{value}"
-            )
-        return await super().fetch_all(sql, timeout=timeout)
-
-
-class EscapesQuotesByBackslash(MemoryDatabase):
-    """As some other database would have it."""
-
-    async def execute(self, sql: str, /, *values: Any, timeout: float | None = None) -> int:
-        escaped = [value.replace("'", "\\'") if isinstance(value, str) else value for value in values]
-        return await super().execute(sql, *escaped, timeout=timeout)
-
-
-class ReplacesPlaceholdersInStrings(MemoryDatabase):
-    """`$1` becomes `?1` by a plain replacement."""
-
-    async def fetch_all(self, sql: str, /, *values: Any, timeout: float | None = None) -> Any:
-        return await super().fetch_all(sql.replace("$", "?"), *values, timeout=timeout)
-
-
-class IgnoresValuesTooMany(MemoryDatabase):
-    """What has no placeholder is dropped."""
-
-    async def execute(self, sql: str, /, *values: Any, timeout: float | None = None) -> int:
-        return await super().execute(sql, *values[:3], timeout=timeout)
-
-
-class GivesTuples(MemoryDatabase):
-    """Rows without names."""
-
-    async def fetch_all(self, sql: str, /, *values: Any, timeout: float | None = None) -> Any:
-        return [tuple(row) for row in await super().fetch_all(sql, *values, timeout=timeout)]
-
-
-class GivesDicts(MemoryDatabase):
-    """Rows without an index; and of two columns with one name one is lost."""
-
-    async def fetch_all(self, sql: str, /, *values: Any, timeout: float | None = None) -> Any:
-        return [dict(row) for row in await super().fetch_all(sql, *values, timeout=timeout)]
-
-
 class CountsWhatItDidBefore(MemoryDatabase):
     """`changes()` is of the last statement that changed something."""
 
@@ -306,64 +259,6 @@ class JoinsTheTasksTransaction(MemoryDatabase):
         return await super().execute(sql, *values, timeout=timeout)
 
 
-class CutsTextAtNul(MemoryDatabase):
-    """As C does."""
-
-    async def execute(self, sql: str, /, *values: Any, timeout: float | None = None) -> int:
-        cut = [value.partition("\0")[0] if isinstance(value, str) else value for value in values]
-        return await super().execute(sql, *cut, timeout=timeout)
-
-
-class KeepsIntegersAsFloats(MemoryDatabase):
-    """They are right up to 2**53."""
-
-    async def execute(self, sql: str, /, *values: Any, timeout: float | None = None) -> int:
-        rounded = [int(float(v)) if isinstance(v, int) and abs(v) < 2**62 else v for v in values]
-        return await super().execute(sql, *rounded, timeout=timeout)
-
-
-class StoresWhatStrMakesOfIt(MemoryDatabase):
-    """An object of any type becomes text."""
-
-    async def execute(self, sql: str, /, *values: Any, timeout: float | None = None) -> int:
-        known = (bool, int, float, str, bytes, type(None))
-        return await super().execute(sql, *(v if isinstance(v, known) else str(v) for v in values), timeout=timeout)
-
-
-class RaisesTheDriversErrors(MemoryDatabase):
-    """A broken constraint is sqlite3's own."""
-
-    async def execute(self, sql: str, /, *values: Any, timeout: float | None = None) -> int:
-        try:
-            return await super().execute(sql, *values, timeout=timeout)
-        except OneiricError as error:
-            if isinstance(error.__cause__, sqlite3.IntegrityError):
-                raise error.__cause__ from None
-            raise
-
-
-class RepeatsTheValues(MemoryDatabase):
-    """In the sentence of an error."""
-
-    async def execute(self, sql: str, /, *values: Any, timeout: float | None = None) -> int:
-        try:
-            return await super().execute(sql, *values, timeout=timeout)
-        except OneiricError as error:
-            error.message += f" The values were {values!r}."
-            raise
-
-
-class RunsListsOfStatements(MemoryDatabase):
-    """One after the other."""
-
-    async def execute(self, sql: str, /, *values: Any, timeout: float | None = None) -> int:
-        if not values and isinstance(sql, str) and "; " in sql:
-            return sum(
-                [await super(RunsListsOfStatements, self).execute(each, timeout=timeout) for each in sql.split("; ")]
-            )
-        return await super().execute(sql, *values, timeout=timeout)
-
-
 class IgnoresTheTimeout(MemoryDatabase):
     """Its own is long enough."""
 
@@ -374,8 +269,8 @@ class IgnoresTheTimeout(MemoryDatabase):
 class LeavesTheStatementRunning(MemoryDatabase):
     """Nobody waits for it any more, and everybody waits behind it."""
 
-    async def fetch_all(self, sql: str, /, *values: Any, timeout: float | None = None) -> Any:
-        running = asyncio.ensure_future(super().fetch_all(sql, *values))
+    async def fetch_one(self, sql: str, /, *values: Any, timeout: float | None = None) -> Any:
+        running = asyncio.ensure_future(super().fetch_one(sql, *values))
         running.add_done_callback(lambda done: done.cancelled() or done.exception())
         try:
             async with asyncio.timeout(timeout):
@@ -420,12 +315,6 @@ class DoesReturningUndeclared(MemoryDatabase):
 
 
 MUTANTS = [
-    Mutant(FormatsValuesIntoTheSql, TestRight, "test_a_value_is_never_sql"),
-    Mutant(EscapesQuotesByBackslash, TestRight, "test_a_text_comes_back"),
-    Mutant(ReplacesPlaceholdersInStrings, TestRight, "test_what_looks_like_a_placeholder_in_a_string_is_text"),
-    Mutant(IgnoresValuesTooMany, TestRight, "test_the_wrong_number_of_values_is_refused"),
-    Mutant(GivesTuples, TestRight, "test_a_row_is_read_by_name"),
-    Mutant(GivesDicts, TestRight, "test_two_columns_of_one_name_are_both_there"),
     Mutant(CountsWhatItDidBefore, TestRight, "test_execute_says_zero_where_it_changed_nothing"),
     Mutant(RunsManyOneByOne, TestRight, "test_a_row_that_fails_undoes_those_before_it"),
     Mutant(InsertsInChunks, TestRight, "test_a_row_of_the_wrong_length_undoes_the_rows_before_it"),
@@ -440,12 +329,6 @@ MUTANTS = [
     Mutant(RollsAllBackWithANestedOne, TestRight, "test_a_nested_transaction_is_rolled_back_alone"),
     Mutant(KeepsItsHandlesOpen, TestRight, "test_a_handle_is_closed_after_its_end"),
     Mutant(JoinsTheTasksTransaction, TestRight, "test_the_adapter_is_not_inside_the_transaction"),
-    Mutant(CutsTextAtNul, TestRight, "test_a_nul_is_kept_or_refused"),
-    Mutant(KeepsIntegersAsFloats, TestRight, "test_an_integer_comes_back"),
-    Mutant(StoresWhatStrMakesOfIt, TestRight, "test_an_object_is_refused"),
-    Mutant(RaisesTheDriversErrors, TestRight, "test_a_broken_constraint_is_a_constraint_violation"),
-    Mutant(RepeatsTheValues, TestRight, "test_an_error_does_not_repeat_a_value"),
-    Mutant(RunsListsOfStatements, TestRight, "test_a_second_statement_is_refused"),
     Mutant(IgnoresTheTimeout, TestRight, "test_a_slow_statement_reaches_its_deadline"),
     Mutant(LeavesTheStatementRunning, TestRight, "test_waiting_for_a_connection_counts"),
     Mutant(ClaimsToBeDurable, TestDurable, "test_what_was_written_survives_a_kill"),

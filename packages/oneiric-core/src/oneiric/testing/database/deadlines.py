@@ -3,17 +3,25 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from oneiric.errors import DeadlineExceeded
+from oneiric.errors import DatabaseError, DeadlineExceeded
 from oneiric.testing.database.things import COUNT, INSERT, SOON, DatabaseTests, ids
 from oneiric.testing.expecting import expect
+from oneiric.testing.guard import skip
 
 if TYPE_CHECKING:
-    from oneiric.adapters.database.base import DatabaseAdapter
+    from collections.abc import Callable, Mapping
 
+    from oneiric.adapters.database.base import DatabaseAdapter
+    from oneiric.spec import AdapterSpec
+
+INSERTS: dict[str, Callable[..., Any]] = {
+    "execute_many": lambda db, rows, timeout: db.execute_many(INSERT, rows, timeout=timeout),
+    "insert_many": lambda db, rows, timeout: db.insert_many("things", ["id", "n", "s"], rows, timeout=timeout),
+}
 CROWD = 30
 """More tasks than a pool has connections."""
 
@@ -58,6 +66,29 @@ class DeadlineTests(DatabaseTests):
                 "`timeout` bounds the whole call, waiting for a connection included"
             )
             assert await db.execute(INSERT, 1, 1, "a") == 1, "the adapter goes on after a crowd of deadlines"
+
+    @pytest.mark.parametrize("call", INSERTS.values(), ids=INSERTS)
+    async def test_waiting_for_a_transaction_counts(self, db: DatabaseAdapter, call: Callable[..., Any]) -> None:
+        """A write of a row that another's open transaction has written ends at its deadline, or is refused before."""
+        async with asyncio.timeout(SOON):
+            async with db.transaction() as tx:
+                await tx.execute(INSERT, 1, 1, "first")
+                waiting = asyncio.create_task(call(db, [(2, 2, "b"), (1, 1, "again")], timeout=0.3))
+                await asyncio.wait({waiting})
+            with expect((DeadlineExceeded, DatabaseError), "a write that waits for a transaction's end"):
+                await waiting
+            assert await ids(db) == [1], "a write past its deadline has stored nothing"
+
+    async def test_the_adapters_own_timeout_bounds_a_call_that_is_given_none(
+        self, make: Callable[..., Any], config: Mapping[str, Any], spec: AdapterSpec
+    ) -> None:
+        """That of its settings."""
+        hurried = self.hurried(config, spec)
+        if hurried == config:
+            skip("no setting is named `timeout` or `…_timeout`")
+        async with asyncio.timeout(SOON), make(**hurried) as db:
+            with expect(DeadlineExceeded, "a statement that takes longer than the adapter's own timeout"):
+                await db.fetch_value(self.slow_query)
 
     async def test_a_deadline_in_a_transaction_leaves_nothing_of_it(self, db: DatabaseAdapter) -> None:
         """When the error leaves the block."""

@@ -9,7 +9,7 @@ import pytest
 from oneiric.errors import ConstraintViolation, NotInitialized, QueryError
 from oneiric.testing.database.things import COUNT, INSERT, DatabaseTests, ids
 from oneiric.testing.database.transactions import CALLS
-from oneiric.testing.expecting import expect
+from oneiric.testing.expecting import by_name, expect
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -26,6 +26,8 @@ WRONG: dict[str, Any] = {
     "empty": "",
     "not-a-string": b"SELECT 1",
     "none": None,
+    "nul": "SELECT 1\0",
+    "lone-surrogate": "SELECT '\ud800'",
 }
 LISTS: dict[str, str] = {
     "two-inserts": "INSERT INTO things (id) VALUES (1); INSERT INTO things (id) VALUES (2)",
@@ -33,8 +35,51 @@ LISTS: dict[str, str] = {
     "select-and-insert": "SELECT 1; INSERT INTO things (id) VALUES (1)",
     "insert-and-nonsense": "INSERT INTO things (id) VALUES (1); nonsense",
 }
-OF_TRANSACTIONS = ["BEGIN", "begin transaction", "COMMIT", "ROLLBACK", "SAVEPOINT a", "RELEASE a", "\n  Begin"]
+OF_TRANSACTIONS = ["BEGIN", "begin transaction", "COMMIT", "END", "ROLLBACK", "SAVEPOINT a", "RELEASE a", "\n  Begin"]
+OF_TRANSACTIONS += ["START TRANSACTION", "/* a comment */ BEGIN", "-- a comment\nCOMMIT"]
+ANY: dict[str, Callable[[Any, str], Any]] = {
+    "execute": lambda db, sql: db.execute(sql),
+    "execute_many": lambda db, sql: db.execute_many(sql, [()]),
+    "fetch_all": lambda db, sql: db.fetch_all(sql),
+    "fetch_value": lambda db, sql: db.fetch_value(sql),
+    "stream": lambda db, sql: anext(db.stream(sql), None),
+}
+"""A statement without values, by any method."""
 CANARY = "c4n4ry-of-a-value"
+BEYOND = 98_765_432_109_876_543_210
+"""More than 64 bits."""
+
+
+class _Secretive:
+    def __repr__(self) -> str:
+        return CANARY
+
+
+HIDDEN: dict[str, tuple[str, Any]] = {
+    "lone-surrogate": ("s", f"{CANARY}\ud800"),
+    "beyond-64-bits": ("n", BEYOND),
+    "text-for-a-number": ("n", CANARY),
+    "text-for-a-float": ("x", CANARY),
+    "text-for-bytes": ("b", CANARY),
+    "object": ("s", _Secretive()),
+}
+"""Values that a backend refuses, mostly, with the columns that they are for."""
+INSERTS: dict[str, Callable[..., Any]] = {
+    "execute": lambda db, table, column, value: db.execute(f"INSERT INTO {table} ({column}) VALUES ($1)", value),
+    "execute_many": lambda db, table, column, value: db.execute_many(
+        f"INSERT INTO {table} ({column}) VALUES ($1)", [(value,)]
+    ),
+    "insert_many": lambda db, table, column, value: db.insert_many(table, [column], [(value,)]),
+}
+WITH_VALUES: dict[str, Callable[..., Any]] = {
+    "execute": lambda db, column, value: db.execute(f"INSERT INTO things (id, {column}) VALUES (1, $1)", value),
+    "execute_many": lambda db, column, value: db.execute_many(
+        f"INSERT INTO things (id, {column}) VALUES ($1, $2)", [(1, value)]
+    ),
+    "insert_many": lambda db, column, value: db.insert_many("things", ["id", column], [(1, value)]),
+    "fetch_all": lambda db, column, value: db.fetch_all(f"SELECT id FROM things WHERE {column} = $1", value),
+    "stream": lambda db, column, value: anext(db.stream(f"SELECT id FROM things WHERE {column} = $1", value), None),
+}
 
 
 class ErrorTests(DatabaseTests):
@@ -57,12 +102,14 @@ class ErrorTests(DatabaseTests):
         assert not error.transient, "the same statement would fail again: `.transient` is False"
         assert error.__cause__ is not None, "the driver's own error is the `__cause__`"
 
-    @pytest.mark.parametrize("method", ["execute", "fetch_all", "fetch_value"])
+    @pytest.mark.parametrize("call", ANY.values(), ids=ANY)
     @pytest.mark.parametrize("sql", LISTS.values(), ids=LISTS)
-    async def test_a_second_statement_is_refused(self, db: DatabaseAdapter, method: str, sql: str) -> None:
+    async def test_a_second_statement_is_refused(
+        self, db: DatabaseAdapter, call: Callable[[Any, str], Any], sql: str
+    ) -> None:
         """Before the first is run."""
         with expect(QueryError, "two statements in one text"):
-            await getattr(db, method)(sql)
+            await call(db, sql)
         assert await db.fetch_value(COUNT) == 0, "of two statements in one text none is run"
 
     async def test_a_semicolon_at_the_end_is_no_second_statement(self, db: DatabaseAdapter) -> None:
@@ -73,8 +120,9 @@ class ErrorTests(DatabaseTests):
     @pytest.mark.parametrize("sql", OF_TRANSACTIONS)
     async def test_a_transaction_is_not_begun_by_a_statement(self, db: DatabaseAdapter, sql: str) -> None:
         """It would be left open on a connection that others get."""
-        with expect(QueryError, f"`{sql.strip()}` as a statement"):
-            await db.execute(sql)
+        for method, call in ANY.items():
+            with expect(QueryError, f"{method}(`{sql.strip()}`)"):
+                await call(db, sql)
         assert await db.execute(INSERT, 1, 1, "a") == 1, "the adapter goes on"
         async with db.transaction() as tx:
             with expect(QueryError, f"`{sql.strip()}` as a statement on a handle"):
@@ -108,15 +156,31 @@ class ErrorTests(DatabaseTests):
             "a row that breaks a constraint is not stored"
         )
 
-    async def test_an_error_does_not_repeat_a_value(self, db: DatabaseAdapter) -> None:
-        """One that can't be bound, beside others that can: it may be somebody's secret."""
-        with expect(QueryError, "a text with a lone surrogate") as expected:
-            await db.execute(INSERT, 1, 1, f"{CANARY}\ud800")
-        assert CANARY not in str(expected.error), "an error does not repeat a value: it may be somebody's secret"
-        with expect(QueryError, "an integer beyond 64 bits") as expected:
-            await db.execute(INSERT, 1, 98_765_432_109_876_543_210, CANARY)
-        assert CANARY not in str(expected.error), "an error does not repeat a value: it may be somebody's secret"
-        assert "98765432109876543210" not in str(expected.error), "an error does not repeat a value"
+    @pytest.mark.parametrize("call", WITH_VALUES.values(), ids=WITH_VALUES)
+    @by_name(HIDDEN)
+    async def test_an_error_does_not_repeat_a_value(
+        self, db: DatabaseAdapter, case: tuple[str, Any], call: Callable[..., Any]
+    ) -> None:
+        """Whichever call it was given to: it may be somebody's secret. Where the backend takes it, there is no error."""
+        column, value = case
+        try:
+            await call(db, column, value)
+        except QueryError as error:
+            shown = f"{error!s} {error!r} {getattr(error, '__notes__', '')}"
+            assert CANARY not in shown, "an error does not repeat a value: it may be somebody's secret"
+            assert str(BEYOND) not in shown, "an error does not repeat a value: it may be somebody's secret"
+
+    @pytest.mark.parametrize("call", INSERTS.values(), ids=INSERTS)
+    async def test_an_error_does_not_repeat_a_key_that_is_taken(
+        self, db: DatabaseAdapter, call: Callable[..., Any]
+    ) -> None:
+        """The driver's sentence often does."""
+        await db.execute(f"CREATE TABLE names (s {self.text_type} PRIMARY KEY)")
+        await db.execute("INSERT INTO names (s) VALUES ($1)", CANARY)
+        with expect(ConstraintViolation, "a key that is taken") as expected:
+            await call(db, "names", "s", CANARY)
+        shown = f"{expected.error!s} {expected.error!r} {getattr(expected.error, '__notes__', '')}"
+        assert CANARY not in shown, "an error does not repeat a value: it may be somebody's secret"
 
     async def test_a_statement_that_fails_does_nothing(self, db: DatabaseAdapter) -> None:
         """A call is all or nothing: of its three rows the last breaks a constraint."""

@@ -35,6 +35,13 @@ class RowTests(DatabaseTests):
         assert row is not None, "fetch_one() gives the first row of a query"
         assert tuple(row) == (10, 3), "fetch_one() gives the first row of a query"
 
+    async def test_fetch_one_reads_no_more_than_it_gives(self, db: DatabaseAdapter) -> None:
+        """Of eight million rows: reading them all takes seconds, and all of the memory."""
+        await fill(db, 200)
+        many = "SELECT a.id, b.id, c.id FROM things AS a CROSS JOIN things AS b CROSS JOIN things AS c"
+        assert await db.fetch_one(many, timeout=1.0) is not None, "fetch_one() gives the first row of a query"
+        assert await db.fetch_value(many, timeout=1.0) is not None, "fetch_value() gives a value of the first row"
+
     async def test_fetch_one_of_no_row_is_none(self, db: DatabaseAdapter) -> None:
         """And no error."""
         assert await db.fetch_one(ALL) is None, "fetch_one() gives None where a query has no row"

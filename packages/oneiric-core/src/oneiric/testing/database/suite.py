@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from oneiric.testing.database.binding import BindingTests
+from oneiric.testing.database.cancelling import CancelledCallTests
 from oneiric.testing.database.capabilities import DatabaseCapabilityTests
 from oneiric.testing.database.deadlines import DeadlineTests
 from oneiric.testing.database.differential import DatabaseDifferentialTests
@@ -26,6 +27,7 @@ class DatabaseSuite(
     ValueTests,
     ErrorTests,
     DeadlineTests,
+    CancelledCallTests,
     DatabaseCapabilityTests,
     DatabaseDifferentialTests,
     AdapterSuite,

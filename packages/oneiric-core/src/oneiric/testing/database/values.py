@@ -39,8 +39,10 @@ class ValueTests(DatabaseTests):
 
     @by_name(BLOBS)
     async def test_bytes_come_back(self, db: DatabaseAdapter, case: bytes) -> None:
-        """As bytes."""
-        assert await there_and_back(db, "b", case) == case, "bytes come back as they were"
+        """As bytes, and nothing that is only equal to them."""
+        back = await there_and_back(db, "b", case)
+        assert back == case, "bytes come back as they were"
+        assert isinstance(back, bytes), "bytes come back as bytes"
 
     @by_name(INTEGERS)
     async def test_an_integer_comes_back(self, db: DatabaseAdapter, case: int) -> None:

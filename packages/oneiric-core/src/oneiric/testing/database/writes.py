@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from oneiric.errors import ConstraintViolation, QueryError
-from oneiric.testing.database.things import ALL, COUNT, INSERT, DatabaseTests, fill, ids
+from oneiric.testing.database.things import ALL, COUNT, INSERT, SOON, DatabaseTests, fill, ids
 from oneiric.testing.expecting import by_name, expect
 from oneiric.testing.hostile import NAMES
 
@@ -125,6 +126,25 @@ class WriteTests(DatabaseTests):
             with expect(ConstraintViolation, f"{method}() of two rows with one key"):
                 await write(db, method, [(1, 0, "x"), (1, 0, "y")])
         assert await db.execute(INSERT, 1, 1, "z") == 1, f"the adapter goes on after {method}() has failed"
+
+    async def test_writes_side_by_side_are_each_whole(self, db: DatabaseAdapter) -> None:
+        """A hundred, of which every second has a key that is taken: it fails alone."""
+        async with asyncio.timeout(SOON):
+            results = await asyncio.gather(
+                *(db.execute(INSERT, number // 2, number, "x") for number in range(100)), return_exceptions=True
+            )
+        failed = [result for result in results if result != 1]
+        assert await ids(db) == list(range(50)), "of writes at the same time each is stored, or fails alone"
+        assert [type(error) for error in failed] == [ConstraintViolation] * 50, (
+            "of writes at the same time those whose key is taken fail, and only those"
+        )
+
+    @pytest.mark.parametrize("columns", [[], "id", ["nothing"], [7]], ids=["none", "a-text", "not-there", "a-number"])
+    async def test_insert_many_into_columns_that_can_not_be(self, db: DatabaseAdapter, columns: Any) -> None:
+        """QueryError."""
+        with expect(QueryError, f"insert_many() into the columns {columns!r}"):
+            await db.insert_many("things", columns, [(1,) * len(columns)])
+        assert await db.fetch_value(COUNT) == 0, "nothing is inserted"
 
     @by_name(NAMES)
     async def test_insert_many_quotes_the_names(self, db: DatabaseAdapter, case: str) -> None:

@@ -56,8 +56,8 @@ class MemoryQueries(Queries):
         return await self._run(lambda database: statements.run(database, sql, values).fetchall(), timeout)
 
     async def fetch_one(self, sql: str, /, *values: Any, timeout: float | None = None) -> Row | None:
-        """The first row of a query, or None where it has none."""
-        return next(iter(await self.fetch_all(sql, *values, timeout=timeout)), None)
+        """The first row of a query, or None where it has none; the others are not read."""
+        return await self._run(lambda database: statements.first(database, sql, values), timeout)
 
     async def fetch_value(self, sql: str, /, *values: Any, timeout: float | None = None) -> Any:
         """The first column of the first row, or None where there is no row."""

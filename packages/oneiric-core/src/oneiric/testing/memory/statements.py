@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING, Any
 
 from oneiric.errors import QueryError, TransactionClosed
@@ -12,7 +12,9 @@ if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Iterable, Iterator, Sequence
 
-_OF_TRANSACTIONS = re.compile(r"\s*(BEGIN|COMMIT|END|ROLLBACK|SAVEPOINT|RELEASE)\b", re.IGNORECASE)
+_OF_TRANSACTIONS = re.compile(
+    r"(?:\s|--[^\n]*(?:\n|$)|/\*.*?\*/)*(BEGIN|COMMIT|END|ROLLBACK|SAVEPOINT|RELEASE)\b", re.IGNORECASE | re.DOTALL
+)
 
 
 class _Placeholders(dict[str, None]):
@@ -39,6 +41,13 @@ def run(database: sqlite3.Connection, sql: object, values: Sequence[Any]) -> sql
     if len(values) != count:
         raise QueryError(f"The statement takes {count} values, and was given {len(values)}.")
     return database.execute(sql, {str(number): value for number, value in enumerate(values, 1)})
+
+
+def first(database: sqlite3.Connection, sql: str, values: Sequence[Any]) -> sqlite3.Row | None:
+    """The first row; what writes is run to its end."""
+    with closing(run(database, sql, values)) as cursor:
+        row: sqlite3.Row | None = cursor.fetchone()
+        return row
 
 
 def execute(database: sqlite3.Connection, sql: str, values: Sequence[Any]) -> int:
