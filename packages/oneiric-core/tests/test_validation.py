@@ -277,6 +277,19 @@ def test_a_name_written_as_in_the_message_keeps_its_capitals():
     assert messages({"link": "http://a"}, Web) == ["`link`: URL scheme should be https."]
 
 
+def test_a_sentence_may_name_the_scheme_of_a_url_and_none_of_the_rest():
+    class Web(AdapterSettings):
+        link: str = ""
+
+        @field_validator("link")
+        @classmethod
+        def _link(cls, value: str) -> str:
+            raise ValueError("write gopher://host instead of geheim")
+
+    assert messages({"link": "gopher://geheim"}, Web) == ["`link`: write gopher://host instead of …."]
+    assert messages({"link": "geheim gopher://"}, Web) == ["`link`: write …host instead of …."]
+
+
 def test_nearest_ignores_case_and_the_choice_of_dash():
     assert nearest("Redis_Streams", ["redis-streams", "redis-pubsub"]) == ["redis-streams"]
     assert nearest("redis", ["redis-streams", "redis-rq"], n=3) == ["redis-rq"]

@@ -45,6 +45,8 @@ _UNQUOTED = {
 }
 """Our sentence in place of those of pydantic's own that quote the value, or a part of it."""
 
+_SCHEME = re.compile(r"\A\s*[A-Za-z][A-Za-z0-9+.-]*(?=://)")
+"""What a URL begins with, which is no secret, and which a sentence has to be able to name."""
 _SURROGATE = re.compile(r"[\ud800-\udfff]")
 
 _SHORTEST_SECRET = 3
@@ -208,7 +210,7 @@ def _without(given: Sequence[str], sentence: str) -> str:
     for form in sorted(forms, key=len, reverse=True):
         if len(form.strip()) >= _SHORTEST_SECRET:
             sentence = re.sub(re.escape(form), "…", sentence, flags=re.IGNORECASE)
-    everything = " ".join(given).casefold()
+    everything = " ".join(_SCHEME.sub("", text) for text in given).casefold()
     sentence = re.sub(r"""'[^']+'|"[^"]+\"""", "…", sentence)
     return re.sub(
         rf"\w{{{_SHORTEST_SECRET + 1},}}", lambda word: "…" if word[0].casefold() in everything else word[0], sentence
