@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from oneiric.adapters.vector.base import Collection, Distance
 from oneiric.errors import CollectionExists, CollectionNotFound, InvalidRequest, NotInitialized
-from oneiric.testing.expecting import expect
+from oneiric.testing.expecting import by_name, expect
 from oneiric.testing.vector.things import QUERY, THINGS, VectorTests, record
 
 if TYPE_CHECKING:
@@ -26,6 +27,17 @@ CALLS: dict[str, Callable[[Any], Any]] = {
     "count": lambda index: index.count("nowhere"),
     "scroll": lambda index: anext(index.scroll("nowhere")),
 }
+CALLS_BY_NAME: dict[str, Callable[[Any, str], Any]] = {
+    "upsert": lambda index, name: index.upsert(name, [record("b")]),
+    "search": lambda index, name: index.search(name, QUERY),
+    "get": lambda index, name: index.get(name, ["a"]),
+    "delete": lambda index, name: index.delete(name, ["a"]),
+    "count": lambda index, name: index.count(name),
+    "scroll": lambda index, name: anext(index.scroll(name), None),
+}
+ALMOST = {"capitals": "THINGS", "a-prefix": "thing", "longer": "things2", "star": "thing*", "percent": "thing%"}
+ALMOST |= {"quoted": '"things"', "blank": "things ", "underscore": "thing_"}
+"""Names that are not `things`."""
 OF_COLLECTIONS: dict[str, Callable[[Any], Any]] = {
     "create_collection": lambda index: index.create_collection("new", 4),
     "drop_collection": lambda index: index.drop_collection("new"),
@@ -160,6 +172,26 @@ class CollectionTests(VectorTests):
         assert expected.error.adapter == index.name, "`.adapter` of an error is the adapter's name"
         assert not expected.error.transient, "the same call would fail again: `.transient` is False"
         assert [each.name for each in await index.list_collections()] == [THINGS], "no method but create makes one"
+
+    @by_name({**ALMOST, **{what: name for what, name in BAD_NAMES.items() if isinstance(name, str)}})
+    async def test_a_name_that_is_almost_another_finds_nothing(self, index: VectorAdapter, case: str) -> None:
+        """A name is compared as it is, and never a piece of a query, a pattern or a path."""
+        await index.upsert(THINGS, [record("a")])
+        for method, call in CALLS_BY_NAME.items():
+            with expect(
+                (CollectionNotFound, InvalidRequest), f"{method}() in the collection {case!r}, which isn't there"
+            ):
+                await call(index, case)
+        assert await index.count(THINGS) == 1, "the collection that is there is left alone"
+        assert [each.name for each in await index.list_collections()] == [THINGS], "and so are the others"
+
+    @by_name({**ALMOST, **{what: name for what, name in BAD_NAMES.items() if isinstance(name, str)}})
+    async def test_dropping_a_name_that_is_almost_another_drops_nothing(self, index: VectorAdapter, case: str) -> None:
+        """There is no such collection, and so it is no error; InvalidRequest where there can't be one."""
+        await index.upsert(THINGS, [record("a")])
+        with suppress(InvalidRequest):
+            await index.drop_collection(case)
+        assert await index.count(THINGS) == 1, "the collection that is there is left alone"
 
     @pytest.mark.parametrize("call", [*CALLS.values(), *OF_COLLECTIONS.values()], ids=[*CALLS, *OF_COLLECTIONS])
     @pytest.mark.parametrize("when", ["before-init", "after-cleanup"])

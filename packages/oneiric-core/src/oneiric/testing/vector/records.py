@@ -297,8 +297,8 @@ class RecordTests(VectorTests):
         )
         assert await index.count(THINGS) == 0, "and they are deleted"
 
-    @pytest.mark.parametrize("batch_size", [0, -1])
-    async def test_a_batch_has_at_least_one_record(self, index: VectorAdapter, batch_size: int) -> None:
+    @pytest.mark.parametrize("batch_size", [0, -1, 1.5, True, None])
+    async def test_a_batch_has_at_least_one_record(self, index: VectorAdapter, batch_size: Any) -> None:
         """InvalidRequest otherwise, not a scroll without an end."""
         with expect(InvalidRequest, f"a batch_size of {batch_size}"):
             await anext(index.scroll(THINGS, batch_size=batch_size))

@@ -100,6 +100,23 @@ class SearchTests(VectorTests):
         assert len(found) == min(limit, 10), "a search gives as many as its limit, or all where there are fewer"
         assert len({match.id for match in found}) == len(found), "each once"
 
+    async def test_a_search_has_a_limit_of_ten_unless_told(self, index: VectorAdapter) -> None:
+        """The default, of `search` and of `search_many`."""
+        await index.upsert(THINGS, [record(f"id-{number}") for number in range(30)])
+        assert len(await index.search(THINGS, QUERY)) == 10, "the default limit is 10"
+        assert [len(each) for each in await index.search_many(THINGS, [QUERY] * 2)] == [10] * 2, (
+            "the default limit is 10"
+        )
+
+    async def test_what_is_changed_in_a_match_is_not_stored(self, index: VectorAdapter) -> None:
+        """Nor is it what another search gives."""
+        await index.upsert(THINGS, [record("a", {"tags": ["a"]})])
+        for call in (index.search(THINGS, QUERY), index.search(THINGS, QUERY, with_vectors=True)):
+            (match,) = await call
+            match.payload["tags"].append("b")
+        (match,) = await index.search(THINGS, QUERY)
+        assert match.payload == {"tags": ["a"]}, "an answer is a copy"
+
     async def test_a_search_of_nothing_finds_nothing(self, index: VectorAdapter) -> None:
         """An empty list."""
         assert await index.search(THINGS, QUERY) == [], "a search in an empty collection finds nothing"
@@ -123,7 +140,7 @@ class SearchTests(VectorTests):
         assert [match.id for match in found] == ["a"], "what was deleted is not found"
         assert near(found[0].score, 0.0), "what was replaced is found at its new place only"
 
-    @pytest.mark.parametrize("limit", [-1, 1.5, None, "3"])
+    @pytest.mark.parametrize("limit", [-1, 1.5, None, "3", True])
     async def test_a_limit_that_can_not_be_is_refused(self, index: VectorAdapter, limit: Any) -> None:
         """InvalidRequest."""
         with expect(InvalidRequest, f"the limit {limit!r}"):

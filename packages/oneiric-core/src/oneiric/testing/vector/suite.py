@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from oneiric.testing.suite import AdapterSuite
+from oneiric.testing.vector.cancelling import CancelledCallTests
 from oneiric.testing.vector.capabilities import VectorCapabilityTests
 from oneiric.testing.vector.collections import CollectionTests
 from oneiric.testing.vector.differential import VectorDifferentialTests
@@ -16,6 +17,7 @@ class VectorSuite(
     RecordTests,
     SearchTests,
     FilterTests,
+    CancelledCallTests,
     VectorCapabilityTests,
     VectorDifferentialTests,
     AdapterSuite,
