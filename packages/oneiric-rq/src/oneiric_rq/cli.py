@@ -1,0 +1,89 @@
+"""The command `oneiric-rq`."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from oneiric.config import ConfigStore, resolved, schemes_of
+from oneiric.discovery import discover
+from oneiric.errors import ConfigError, OneiricError
+from oneiric.validation import check
+
+from oneiric_rq.settings import RedisQueueSettings
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from oneiric_rq.worker.worker import ListedWorker
+
+app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False)
+
+
+@app.callback()
+def main() -> None:
+    """Task queues of RQ, with Oneiric's settings."""
+
+
+@app.command()
+def worker(
+    queues: Annotated[list[str] | None, typer.Argument(help="The queues to serve, the first one first.")] = None,
+    *,
+    instance: Annotated[str, typer.Option(help="The instance of oneiric.yaml that has the settings.")] = "rq",
+    config: Annotated[str | None, typer.Option(help="Another file than oneiric.yaml.")] = None,
+    url: Annotated[str | None, typer.Option(help="The broker, in place of an instance.")] = None,
+    allow: Annotated[
+        list[str] | None,
+        typer.Option(help="A module whose public functions are tasks, or one function; may be repeated."),
+    ] = None,
+    name: Annotated[str | None, typer.Option(help="The worker's name.")] = None,
+    recover_after: Annotated[
+        int, typer.Option(min=3, help="Seconds after which the task of a worker that was killed is given back.")
+    ] = 60,
+    burst: Annotated[bool, typer.Option("--burst", help="End when the queues are empty.")] = False,
+    log_level: Annotated[str, typer.Option(help="Of the worker's log.")] = "INFO",
+) -> None:
+    """Run a worker: JSON alone, listed tasks alone, with the scheduler that tasks for later need."""
+    sys.path.insert(0, "")  # as with `python -m`: an application's tasks are mostly where it is started
+    try:
+        settings = _settings(instance, config, url)
+        listed = _worker(settings, queues or [settings.queue], allow or settings.tasks, name, recover_after)
+    except OneiricError as error:
+        typer.echo(f"Error: {error}", err=True)
+        raise typer.Exit(2) from None
+    listed.work(burst=burst, logging_level=log_level, with_scheduler=True)
+
+
+def _worker(
+    settings: RedisQueueSettings, queues: Sequence[str], allow: Sequence[str], name: str | None, recover_after: int
+) -> ListedWorker:
+    # Imported here: `oneiric-rq --help` is to do without the driver.
+    from oneiric_rq.worker.broker import client, reached
+    from oneiric_rq.worker.tasks import Tasks
+    from oneiric_rq.worker.worker import ListedWorker
+
+    if not allow:
+        raise ConfigError("No task is listed.", hint="Name a module with `--allow`, or in the setting `tasks`.")
+    tasks = Tasks.listed(allow)
+    with reached():
+        return ListedWorker(queues, tasks, client(settings), recover_after=recover_after, name=name)
+
+
+def _settings(instance: str, config: str | None, url: str | None) -> RedisQueueSettings:
+    settings, problems = check(RedisQueueSettings, {"url": url} if url is not None else _values(instance, config))
+    if settings is None:
+        raise ConfigError("These settings can't be used.", problems=problems)
+    return settings
+
+
+def _values(name: str, config: str | None) -> Mapping[str, Any]:
+    """The settings of the instance, its references resolved."""
+    store = ConfigStore.load(config)
+    if name not in store:
+        raise ConfigError(f"No instance `{name}` is configured.", hint="Name one with `--instance`, or give `--url`.")
+    instance = store[name]
+    if instance.adapter != "rq":
+        raise ConfigError(f"The instance `{name}` is of the adapter `{instance.adapter}`, and not of `rq`.")
+    values: Mapping[str, Any] = resolved(instance.values, schemes_of(discover().hooks))
+    return values

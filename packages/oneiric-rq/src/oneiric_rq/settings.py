@@ -1,0 +1,81 @@
+"""What the adapter and its workers need to know; imports no driver."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from oneiric.adapters.base import AdapterSettings
+from oneiric.adapters.queue import DURABLE
+from oneiric.adapters.targets import Endpoint, Targets
+from pydantic import AfterValidator, Field, FiniteFloat, SecretStr
+
+from oneiric_rq.address import Address, Scheme
+
+QUEUE = r"^[A-Za-z0-9_.:-]{1,128}$"
+A_DAY = 86_400
+A_YEAR = 365 * A_DAY
+
+
+def _check_url(url: str) -> str:
+    Address.parse(url)
+    return url
+
+
+class RedisQueueSettings(AdapterSettings):
+    """Where the broker is, and how tasks are submitted and kept."""
+
+    url: Annotated[str, AfterValidator(_check_url)]
+    """`redis://HOST:6379/0`, `rediss://…` with TLS, `unix:///PATH/OF/SOCKET?db=0`; or a server on this machine that comes with
+    `oneiric-rq[embedded]`: `embedded://` in memory, `embedded:///PATH` kept in that folder."""
+
+    username: str | None = None
+    """The user of the broker, in place of the URL's."""
+
+    password: SecretStr | None = None
+    """The password, in place of the URL's."""
+
+    tls_ca_file: str | None = None
+    """A file of the authorities that vouch for the broker, for `rediss://`; this machine's own, without."""
+
+    tls_cert_file: str | None = None
+    """A file with the certificate that is shown to the broker."""
+
+    tls_key_file: str | None = None
+    """A file with that certificate's key, where it isn't in the same file."""
+
+    queue: Annotated[str, Field(pattern=QUEUE)] = "default"
+    """Where tasks are submitted to that name no queue, and what a worker serves that isn't told."""
+
+    timeout: Annotated[FiniteFloat, Field(gt=0, le=86_400)] = 10.0
+    """How many seconds a call may take where it isn't told otherwise; `init()` too."""
+
+    wait_timeout: Annotated[FiniteFloat, Field(gt=0)] = 60.0
+    """How many seconds `wait_for_result()` waits where it isn't told otherwise."""
+
+    max_connections: Annotated[int, Field(ge=1, le=1000)] = 16
+    """How many connections calls may use at once; further calls wait for one. Waiting for results takes one more."""
+
+    job_timeout: Annotated[int, Field(ge=1, le=A_YEAR)] = 180
+    """How many seconds a task may run before its worker stops it, as failed."""
+
+    result_ttl: Annotated[int, Field(ge=1, le=10 * A_YEAR)] = A_DAY
+    """How many seconds a task that has succeeded is remembered, with its result."""
+
+    failure_ttl: Annotated[int, Field(ge=1, le=10 * A_YEAR)] = A_YEAR
+    """How many seconds a task that has failed or was cancelled is remembered, with its error."""
+
+    tasks: tuple[str, ...] = ()
+    """What `oneiric-rq worker` may run: `myapp.tasks` for all public functions of that module, `myapp.tasks.send` for one."""
+
+    def targets(self) -> Targets:
+        """The broker, and what is read to reach it."""
+        address = Address.parse(self.url)
+        files = tuple(file for file in (self.tls_ca_file, self.tls_cert_file, self.tls_key_file) if file)
+        if address.scheme in {Scheme.UNIX, Scheme.EMBEDDED}:
+            return Targets(files=((address.path, *files) if address.path else files))
+        is_tls = address.scheme is Scheme.TLS and not files
+        return Targets(endpoints=(Endpoint(address.host, address.port, is_tls),), files=files)
+
+    def lacks(self) -> frozenset[str]:
+        """What is only in memory ends with its server."""
+        return frozenset({DURABLE}) if self.url == "embedded://" else frozenset()
