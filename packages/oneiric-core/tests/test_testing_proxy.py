@@ -82,6 +82,16 @@ async def test_it_passes_everything_on_both_ways_on_many_connections():
         assert proxy.accepted == 20
 
 
+async def test_it_counts_the_round_trips():
+    async with proxied() as (proxy, connect):
+        links = [await connect() for _ in range(2)]
+        for number in range(1, 4):
+            await ask(links[0])
+            assert proxy.round_trips == number
+        await ask(links[1])
+        assert proxy.round_trips == 4
+
+
 async def test_an_end_on_either_side_is_passed_on():
     async with proxied() as (_, connect):
         reader, writer = await connect()

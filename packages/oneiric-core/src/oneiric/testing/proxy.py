@@ -54,6 +54,8 @@ class FaultProxy:
         self.port = 0
         self.accepted = 0
         """How many connections there have been."""
+        self.round_trips = 0
+        """How often the server has answered what was sent before; several answers in a row are one."""
 
     async def __aenter__(self) -> Self:
         self._thread.start()
@@ -136,6 +138,7 @@ class _Link:
         self._client = client
         self._server: asyncio.StreamWriter | None = None
         self._has_lost = False
+        self._is_asked = False
 
     async def run(self, reader: asyncio.StreamReader, upstream: tuple[str, int]) -> None:
         if self._proxy.fault is Fault.RESET:
@@ -154,6 +157,7 @@ class _Link:
         with suppress(OSError):
             while data := await reader.read(_CHUNK):
                 if not self._is_dead():
+                    self._is_asked = True
                     server.write(data)
                     await server.drain()
         self.close()
@@ -161,6 +165,8 @@ class _Link:
     async def _pass_back(self, data: bytes) -> None:
         if self._is_dead():
             return
+        self._proxy.round_trips += self._is_asked
+        self._is_asked = False
         if self._proxy.fault is Fault.SLOW:
             await self._trickle(data)
             return

@@ -28,6 +28,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from oneiric.testing.queue.calling import CallTests
 from oneiric.testing.queue.cancelling import CancellingTests
 from oneiric.testing.queue.differential import QueueDifferentialTests
 from oneiric.testing.queue.honesty import HonestyTests
@@ -48,6 +49,7 @@ class QueueSuite(
     CancellingTests,
     SchedulingTests,
     WorkingTests,
+    CallTests,
     HonestyTests,
     QueueDifferentialTests,
     AdapterSuite,

@@ -135,3 +135,24 @@ class WorkingTests(QueueUnderTest):
             return any(task_id in worker.get("running", [task_id]) for worker in workers)
 
         await until(is_said, "A worker runs a task, and none of those listed has it in `running`.")
+
+    async def test_a_worker_that_has_ended_is_not_listed(
+        self, adapter: QueueAdapter, capabilities: frozenset[str], run_worker: RunWorker | None, new_queue: str
+    ) -> None:
+        """Those are listed that answer now."""
+        self.needs(capabilities, WORKERS)
+
+        async def names() -> set[str]:
+            return {worker["name"] for worker in await adapter.list_workers()}
+
+        async def is_new() -> bool:
+            return bool(await names() - before)
+
+        async def is_gone() -> bool:
+            return not new & await names()
+
+        before = await names()
+        async with self.runs(run_worker)(new_queue):
+            await until(is_new, "A worker runs, and list_workers doesn't know it.")
+            new = await names() - before
+        await until(is_gone, "A worker has ended, and list_workers still lists it.")
