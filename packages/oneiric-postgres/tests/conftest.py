@@ -1,1 +1,95 @@
-"""What the tests share: a PostgreSQL server from the wheel, and a database of its own for each process of tests."""
+"""What the tests share: a server for each process of tests, with a schema for each test."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from itertools import count
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from oneiric_postgres import PostgresAdapter
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Iterator
+
+    from server import Server as Server
+
+_SCHEMAS = 200
+"""How many are made at once: a schema for each test is much faster than a database."""
+
+
+def _server_module() -> Any:
+    """The module beside this one; tests are imported by their paths, and so find no neighbours by name."""
+    if "oneiric_postgres_test_server" not in sys.modules:
+        spec = importlib.util.spec_from_file_location(
+            "oneiric_postgres_test_server", Path(__file__).with_name("server.py")
+        )
+        assert spec is not None
+        assert spec.loader is not None
+        module = importlib.util.module_from_spec(spec)
+        sys.modules[spec.name] = module
+        spec.loader.exec_module(module)
+    return sys.modules["oneiric_postgres_test_server"]
+
+
+@pytest.fixture(scope="session")
+def server() -> Iterator[Server]:
+    """A server that is running."""
+    server: Server = _server_module().Server()
+    try:
+        server.start()
+        yield server
+    finally:
+        server.stop()
+
+
+@pytest.fixture
+def make_server() -> Iterator[Callable[..., Server]]:
+    """Make a server of the test's own, not started."""
+    made: list[Server] = []
+
+    def make(settings: dict[str, str] | None = None) -> Server:
+        made.append(_server_module().Server(settings))
+        return made[-1]
+
+    yield make
+    for server in made:
+        server.stop()
+
+
+@pytest.fixture(scope="session")
+def schemas(server: Server) -> Iterator[str]:
+    """Names of schemas that are empty, without end."""
+
+    def names() -> Iterator[str]:
+        for number in count():
+            if number % _SCHEMAS == 0:
+                server.psql(
+                    f"DO $$BEGIN FOR n IN {number}..{number + _SCHEMAS - 1} LOOP "
+                    "EXECUTE format('CREATE SCHEMA test_%s', n); END LOOP; END$$"
+                )
+            yield f"test_{number}"
+
+    return names()
+
+
+@pytest.fixture
+def schema(schemas: Iterator[str]) -> str:
+    """An empty schema."""
+    return next(schemas)
+
+
+@pytest.fixture
+def config(server: Server, schema: str) -> dict[str, Any]:
+    """Settings of an adapter whose tables are in a schema of this test's own."""
+    return {"dsn": server.dsn, "search_path": schema}
+
+
+@pytest.fixture
+async def db(config: dict[str, Any]) -> AsyncIterator[PostgresAdapter]:
+    """An adapter, with a table `t (id, v)`."""
+    async with PostgresAdapter(config) as adapter:
+        await adapter.execute("CREATE TABLE t (id BIGINT PRIMARY KEY, v TEXT)")
+        yield adapter

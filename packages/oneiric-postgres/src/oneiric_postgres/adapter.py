@@ -2,14 +2,221 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+import asyncio
+from contextlib import aclosing, asynccontextmanager
+from typing import TYPE_CHECKING, Any, ClassVar
 
+import asyncpg
+from oneiric.adapters.database import DatabaseAdapter
+
+from oneiric_postgres.calls import Calls
+from oneiric_postgres.connecting import set_codecs
+from oneiric_postgres.deadline import Deadline
+from oneiric_postgres.errors import Late, translated, unreachable
 from oneiric_postgres.server_adapter import ServerAdapter
 from oneiric_postgres.settings import PostgresSettings
+from oneiric_postgres.statement import Rules, Statement, statement
+from oneiric_postgres.transaction import Isolation, PostgresTransaction, begin
+from oneiric_postgres.verdicts import LIFETIME, is_clean
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, AsyncIterator
+
+    from oneiric.adapters.database import Row
+
+    from oneiric_postgres.pool import Pool
+    from oneiric_postgres.session import Session
+
+_STATEMENTS = 1000
+"""How many statements are remembered."""
+_FOR_EVER = float("inf")
 
 
-class PostgresAdapter(ServerAdapter):
+class PostgresAdapter(ServerAdapter, Calls, DatabaseAdapter):
     """A PostgreSQL database."""
 
     settings_class: ClassVar[type[PostgresSettings]] = PostgresSettings
     settings: PostgresSettings
+
+    _raw: asyncpg.Pool | None = None
+
+    def __init__(self, settings: Any = None) -> None:
+        super().__init__(settings)
+        self._statements: dict[Any, Statement] = {}
+        self._rules = Rules(read_only=self.settings.read_only, pgbouncer=self.settings.pgbouncer)
+        self._is_judged = self.settings.reset == "dirty" and not self.settings.pgbouncer
+
+    async def stream(
+        self, sql: str, /, *values: Any, batch_size: int = 1000, timeout: float | None = None
+    ) -> AsyncGenerator[Row]:
+        """The rows of a query one by one, from a cursor on a connection of its own, as of the moment of the first.
+
+        Close it (`contextlib.aclosing`) where you may leave it before its end. Of a statement that isn't a query all rows
+        are read first.
+        """
+        self._ready()
+        self._check_batch(batch_size)
+        known = self._known(sql)
+        if not known.is_read:
+            for row in await self.fetch_all(sql, *values, timeout=timeout):
+                yield row
+            return
+        begun = self._transaction("BEGIN", self.settings.timeout if timeout is None else timeout)
+        async with (
+            begun as transaction,
+            aclosing(transaction.stream(sql, *values, batch_size=batch_size, timeout=timeout)) as rows,
+        ):
+            async for row in rows:
+                yield row
+
+    @asynccontextmanager
+    async def transaction(
+        self,
+        *,
+        isolation: Isolation | None = None,
+        read_only: bool | None = None,
+        deferrable: bool = False,
+    ) -> AsyncIterator[PostgresTransaction]:
+        """`async with db.transaction() as tx:` commits at the end, rolls back where an exception leaves the block.
+
+        `isolation` is `read committed`, `repeatable read` or `serializable`; without it, and without `read_only`, what the
+        server is set to. `deferrable` waits for a moment in which a serializable read can't fail.
+        """
+        self._ready()
+        sql = begin(isolation, read_only=self.settings.read_only or read_only, deferrable=deferrable)
+        async with self._transaction(sql, self.settings.timeout) as transaction:
+            yield transaction
+
+    @property
+    def raw(self) -> asyncpg.Pool:
+        """An `asyncpg.Pool` on the same server, for what the contract doesn't cover; its connections are its own."""
+        self._ready()
+        return self._raw
+
+    async def _opened(self, _pool: Pool, given: dict[str, Any], /) -> None:
+        # Our own connections are not handed out: nobody could tell afterwards what was done to them.
+        self._raw = await asyncpg.create_pool(
+            **given, min_size=0, max_size=self.settings.pool_max_size, init=set_codecs
+        )
+
+    async def _closing(self) -> None:
+        raw, self._raw = self._raw, None
+        if raw is not None:
+            raw.terminate()
+
+    @property
+    def _label(self) -> str | None:
+        return self.name
+
+    def _known(self, sql: object) -> Statement:
+        try:
+            known = self._statements[sql]
+        except (KeyError, TypeError):
+            known = self._first_seen(sql)
+        if known.refusal is not None:
+            known.check(self.name)
+        return known
+
+    def _first_seen(self, sql: object) -> Statement:
+        known = statement(sql, self._rules)
+        if not self._is_judged:
+            known.clean_until = _FOR_EVER
+        if isinstance(sql, str):
+            if len(self._statements) >= _STATEMENTS:
+                del self._statements[next(iter(self._statements))]
+            self._statements[sql] = known
+        return known
+
+    @asynccontextmanager
+    async def _transaction(self, sql: str, timeout: float) -> AsyncIterator[PostgresTransaction]:
+        pool = self._ready()
+        session = await self._borrow(pool, timeout)
+        transaction = PostgresTransaction(session, self._known, timeout, self.name)
+        try:
+            await transaction.begin(sql)
+            try:
+                yield transaction
+            except Exception:
+                await transaction.roll_back()
+                raise
+            await transaction.commit()
+        finally:  # what a cancellation has left open is rolled back by the pool
+            transaction.end()
+            pool.release(session)
+
+    async def _run(
+        self, sql: str, values: tuple[Any, ...], limit: int, timeout: float | None, *, with_status: bool = False
+    ) -> Any:
+        # The way of every point query: each layer is felt here, so it is one function, and a session that lies idle is
+        # taken without an await. `Connection._execute` is what fetch(), fetchrow() and execute() all call.
+        pool = self._ready()
+        known = self._known(sql)
+        seconds = self.settings.timeout if timeout is None else timeout
+        if seconds <= 0:
+            raise translated(Late("The call's timeout is not above 0."), self.name)
+        session = pool.take()
+        if session is None:
+            before = pool.loop.time()
+            session = await self._borrow(pool, seconds)
+            seconds = max(seconds - (pool.loop.time() - before), 0.001)
+        try:
+            if known.clean_until < pool.loop.time():
+                await self._judge(session, known, seconds)
+            return await session.connection._execute(  # noqa: SLF001
+                sql, values, limit, seconds, return_status=with_status
+            )
+        except Exception as error:
+            ours = translated(error, self.name, sql)
+            if ours is error:
+                raise
+            raise ours from error
+        finally:
+            pool.release(session)
+
+    async def _judge(self, session: Session, known: Statement, timeout: float) -> None:
+        """Note whether the statement dirties the session; of one that comes again, the server is asked."""
+        now = asyncio.get_running_loop().time()
+        known.uses += 1
+        if known.is_ddl:
+            self._forget_verdicts()
+        if known.uses > 1 and known.ask_from <= now:
+            known.ask_from = now + LIFETIME
+            if await is_clean(session.connection, known, timeout):
+                known.clean_until = now + LIFETIME
+                return
+        session.is_dirty = True
+
+    def _forget_verdicts(self) -> None:
+        """What is created now may be what a query calls next."""
+        for known in self._statements.values():
+            known.clean_until = 0.0
+            known.ask_from = min(known.ask_from, 0.0) if known.names else known.ask_from
+
+    @asynccontextmanager
+    async def _session(self, timeout: float | None) -> AsyncIterator[tuple[Session, Deadline]]:
+        pool = self._ready()
+        deadline = Deadline(self.settings.timeout if timeout is None else timeout)
+        session = await self._borrow(pool, deadline.left())
+        session.is_dirty = self._is_judged
+        try:
+            yield session, deadline
+        finally:
+            pool.release(session)
+
+    @asynccontextmanager
+    async def _whole(self, session: Session, deadline: Deadline, /) -> AsyncIterator[None]:
+        await session.connection.execute("BEGIN", timeout=deadline.left())
+        yield  # where an error leaves the block, the pool rolls back
+        await session.connection.execute("COMMIT", timeout=deadline.left())
+
+    async def _borrow(self, pool: Pool, within: float) -> Session:
+        session = pool.take()
+        if session is not None:
+            return session
+        try:
+            return await pool.acquire(min(within, self.settings.acquire_timeout))
+        except Exception as error:
+            ours = unreachable(error, self.name)
+            if ours is error:
+                raise
+            raise ours from error

@@ -23,6 +23,8 @@ _QUOTED = re.compile(r'"([^"]*)"')
 _VALUE = re.compile(r"(value |hash |: )\S.*", re.DOTALL)
 _BAD_ARGUMENT = re.compile(r"invalid input (?:for|in) (?:query|execut\w+) argument \$?(\d+)?", re.DOTALL)
 
+_REASON = re.compile(r"(?:an? [\w ]+ is required|expected [\w. ]+,? )\(?(?:got )?(?:type )?\w*\)?")
+
 _HINTS = {
     "25006": "The adapter is `read_only`, or the server is a standby: write to the primary through another instance.",
     "42501": "The role lacks a right: GRANT it, or use another role.",
@@ -172,17 +174,20 @@ def _of_interface(said: str) -> OneiricError:
 
 
 def _of_binding(error: BaseException) -> QueryError:
-    """A value that its type can't take: the driver's sentence repeats it, so only its place and the reason's kind are said."""
-    said, cause = str(error), error.__cause__
-    place = _BAD_ARGUMENT.search(said)
+    place = _BAD_ARGUMENT.search(str(error))
     which = f"The value for ${place[1]}" if place and place[1] else "A value"
-    if isinstance(cause, UnicodeError):
+    return unbindable(error.__cause__ or error, which)
+
+
+def unbindable(error: BaseException, which: str) -> QueryError:
+    """For a value that its type can't take. What raised `error` repeats the value, so only the reason's kind is said."""
+    if isinstance(error, UnicodeError):
         return QueryError(f"{which} holds a lone surrogate, which is no character: PostgreSQL stores text as UTF-8.")
-    if isinstance(cause, OverflowError):
+    if isinstance(error, OverflowError) or "range" in str(error):
         return QueryError(f"{which} is out of its type's range.", hint="An integer has 64 bits at most; use NUMERIC.")
-    reason = re.search(r"\(((?:an? [\w ]+ is|expected) [^()]*(?:\(got type \w+\))?[^()]*)\)\s*\Z", said, re.DOTALL)
+    reason = _REASON.search(str(error))
     return QueryError(
-        f"{which} can't be bound as its type{f': {reason[1]}' if reason else ''}.",
+        f"{which} can't be bound as its type{f': {reason[0]}' if reason else ''}.",
         hint="Bind what the column's type is in Python, or CAST the placeholder.",
     )
 

@@ -87,8 +87,8 @@ class ServerAdapter(Adapter):
     async def _prepare(self, connection: asyncpg.Connection) -> None:
         """Set a new connection up, before anybody uses it."""
 
-    async def _opened(self, pool: Pool) -> None:
-        """What else `init()` has to do once the pool is there."""
+    async def _opened(self, pool: Pool, given: dict[str, Any], /) -> None:
+        """What else `init()` has to do once the pool is there; `given` is what its connections are made with."""
 
     async def _closing(self) -> None:
         """What `cleanup()` has to do before the pool is closed."""
@@ -135,7 +135,7 @@ class ServerAdapter(Adapter):
         try:
             async with asyncio.timeout(self.settings.connect_timeout):
                 await pool.open()
-                await self._opened(pool)
+                await self._opened(pool, given)
         except BaseException:
             await pool.close()
             raise

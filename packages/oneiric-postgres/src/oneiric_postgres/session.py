@@ -43,6 +43,11 @@ class Session:
         """Since when it lies idle, on the event loop's clock."""
 
     @property
+    def is_busy(self) -> bool:
+        """Whether a statement that was interrupted may still be running."""
+        return not self.connection.is_closed() and self.connection._protocol._is_cancelling()  # noqa: SLF001
+
+    @property
     def is_settled(self) -> bool:
         """Whether it is open, in no transaction, and with no cancelled statement under way: ready for the next borrower."""
         connection = self.connection

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import cached_property
 from typing import Annotated, Literal, Self
 
 from oneiric.adapters.base import AdapterSettings
@@ -107,7 +106,7 @@ class ServerSettings(AdapterSettings):
             raise ValueError("`pool_min_size` is at most `pool_max_size`")
         return self
 
-    @cached_property
+    @property
     def server(self) -> Dsn:
         """What `dsn`, or the parts in its place, say."""
         if self.dsn is not None:
