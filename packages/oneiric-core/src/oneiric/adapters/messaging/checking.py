@@ -71,7 +71,7 @@ class Checks:
             self._refuse("`callback` can't be called")
         if group is not None and not _is_name(group):
             self._refuse(f"`group` is not 1 to {LONGEST_NAME} characters that can be printed")
-        if not isinstance(concurrency, int) or concurrency < 1:
+        if not isinstance(concurrency, int) or isinstance(concurrency, bool) or concurrency < 1:
             self._refuse("`concurrency` is not a whole number from 1")
 
     def beginning(self, since: object, on_gap: object) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any
 
+import pytest
+
 from oneiric.adapters.messaging.base import AT_LEAST_ONCE, GROUPS, ORDER_BY_KEY
 from oneiric.errors import InvalidMessage
 from oneiric.testing.expecting import by_name, expect
@@ -26,6 +28,7 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "no concurrency": {"concurrency": 0},
     "a negative concurrency": {"concurrency": -1},
     "half a concurrency": {"concurrency": 1.5},
+    "a concurrency that is true": {"concurrency": True},
     "a callback that can't be called": {"callback": "print"},
     "no callback": {"callback": None},
 }
@@ -75,8 +78,14 @@ class ConsumingTests(MessagingUnderTest):
             await other.has(10)
         assert one.bodies == other.bodies == [{"n": n} for n in range(10)]
 
+    @pytest.mark.parametrize("group", ["workers", None], ids=["named", "default"])
     async def test_consumers_of_a_group_share_the_messages(
-        self, adapter: MessageAdapter, capabilities: frozenset[str], make: Callable[[], MessageAdapter], new_queue: str
+        self,
+        adapter: MessageAdapter,
+        capabilities: frozenset[str],
+        make: Callable[[], MessageAdapter],
+        new_queue: str,
+        group: str | None,
     ) -> None:
         """Each message is given to one of them, and one that is busy doesn't keep the other from the rest."""
         self.needs(capabilities, GROUPS)
@@ -92,8 +101,8 @@ class ConsumingTests(MessagingUnderTest):
 
         async with make() as another:
             consumers = [
-                asyncio.ensure_future(adapter.consume(new_queue, member("one"), group="workers")),
-                asyncio.ensure_future(another.consume(new_queue, member("other"), group="workers")),
+                asyncio.ensure_future(adapter.consume(new_queue, member("one"), group=group)),
+                asyncio.ensure_future(another.consume(new_queue, member("other"), group=group)),
             ]
             published = 0
 

@@ -89,6 +89,24 @@ class EndingTests(MessagingUnderTest):
             await until(consumer.task.done, "A consumer was cancelled, its callback has returned, and it goes on.")
         assert slow.begun == [0], "A consumer was cancelled while it handled message 0, and has begun others."
 
+    async def test_a_consumer_that_is_cancelled_again_interrupts_what_it_has_begun(
+        self, adapter: MessageAdapter, new_queue: str
+    ) -> None:
+        """Whoever can't wait any longer cancels a second time."""
+        slow = Slow()
+        async with self.consumer(adapter, new_queue, slow, concurrency=2) as consumer:
+            await adapter.publish_many(new_queue, [{"n": n} for n in range(2)])
+            await slow.has_begun(2)
+            consumer.task.cancel()
+            await some_turns()
+            assert not slow.interrupted, "consume() was cancelled once, and has interrupted its callbacks."
+            consumer.task.cancel()
+            await until(consumer.task.done, "consume() was cancelled twice, and goes on.")
+            assert consumer.task.cancelled(), "consume() was cancelled twice, and did not raise CancelledError."
+            await until(
+                lambda: len(slow.interrupted) == 2, "consume() was cancelled twice, and its callbacks still run."
+            )
+
     async def test_a_message_is_acknowledged_only_when_its_callback_has_returned(
         self, adapter: MessageAdapter, capabilities: frozenset[str], make: Callable[[], MessageAdapter], new_queue: str
     ) -> None:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from oneiric.adapters.messaging.base import AT_LEAST_ONCE, DEAD_LETTERS, GAPS
+from oneiric.adapters.messaging.base import AT_LEAST_ONCE, DEAD_LETTERS, GAPS, GROUPS
 from oneiric.testing.messaging.under_test import MessagingUnderTest
 from oneiric.testing.patience import until
 
@@ -81,6 +82,31 @@ class LosingTests(MessagingUnderTest):
         letters = await adapter.dead_letters(new_queue, limit=2)
         assert [letter.message["n"] for letter in letters] == [0, 1]
 
+    async def test_dead_letters_are_those_of_one_group(
+        self, adapter: MessageAdapter, capabilities: frozenset[str], new_queue: str
+    ) -> None:
+        """A message that one group can't handle is none of the others' dead letters; without a name it is the default's."""
+        self.needs(capabilities, DEAD_LETTERS, AT_LEAST_ONCE, GROUPS)
+
+        async def callback(_: Message) -> None:
+            raise ValueError("each time")
+
+        async def is_put_aside() -> bool:
+            return bool(await adapter.dead_letters(new_queue, group="failing"))
+
+        async with (
+            self.consumer(adapter, new_queue, callback, group="failing"),
+            self.consumer(adapter, new_queue, group="fine") as fine,
+        ):
+            await adapter.publish(new_queue, {"n": 1})
+            await until(is_put_aside, "A callback raises for a message each time, which never becomes a dead letter.")
+            await fine.has(1)
+        assert await adapter.dead_letters(new_queue, group="fine") == []
+        assert await adapter.dead_letters(new_queue, group="never used") == []
+        assert await adapter.dead_letters(new_queue) == [], (
+            "Without a name, dead letters are those of the default group."
+        )
+
     async def test_what_was_lost_by_an_interruption_is_told_of(
         self,
         adapter: MessageAdapter,
@@ -93,6 +119,7 @@ class LosingTests(MessagingUnderTest):
         self.needs(capabilities, GAPS)
         if interrupt is None:
             pytest.fail("The adapter declares `gaps`: the suite has to bring the fixture `interrupt`, to prove it.")
+        begun = datetime.now(UTC) - timedelta(minutes=1)
         gaps: list[Gap] = []
 
         async def on_gap(gap: Gap) -> None:
@@ -117,5 +144,6 @@ class LosingTests(MessagingUnderTest):
             )
         for gap in gaps:
             assert gap.queue == new_queue
-            assert gap.since.utcoffset() is not None, "`Gap.since` has no time zone."
+            assert gap.since.utcoffset() == timedelta(0), "`Gap.since` is in UTC."
+            assert begun <= gap.since <= datetime.now(UTC), "`Gap.since` is when it was last known that none was lost."
             assert gap.reason, "`Gap.reason` has to be a sentence."

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -83,7 +84,9 @@ class PublishingTests(MessagingUnderTest):
         assert message.delivery_count == 1
         assert message.key is None
         if message.published_at is not None:
-            assert message.published_at.utcoffset() is not None, "`published_at` has no time zone."
+            assert message.published_at.utcoffset() == timedelta(0), "`published_at` is in UTC."
+            age = datetime.now(UTC) - message.published_at
+            assert abs(age) < timedelta(days=1), f"A message that was published just now says that it was {age} ago."
 
     async def test_each_message_has_an_id_of_its_own(self, adapter: MessageAdapter, new_queue: str) -> None:
         """Also where they are published together, and say the same."""
@@ -157,16 +160,18 @@ class PublishingTests(MessagingUnderTest):
     ) -> None:
         """It returns the id of the first; another queue has keys of its own."""
         self.needs(capabilities, IDEMPOTENCY)
-        async with self.consumer(adapter, new_queue) as consumer:
+        another = f"{new_queue}-2"
+        async with self.consumer(adapter, new_queue) as consumer, self.consumer(adapter, another) as elsewhere:
             again = [adapter.publish(new_queue, {"n": 1}, idempotency_key="k 1") for _ in range(5)]
             ids = await asyncio.gather(*again)
             ids += await adapter.publish_many(new_queue, [Outgoing(body={"n": 1}, idempotency_key="k 1")] * 2)
-            elsewhere = await adapter.publish(f"{new_queue}-2", {"n": 1}, idempotency_key="k 1")
+            await adapter.publish(another, {"n": 3}, idempotency_key="k 1")
             await adapter.publish(new_queue, {"n": 2}, idempotency_key="k 2")
             await consumer.has(2)
+            await elsewhere.has(1)
         assert [body["n"] for body in consumer.bodies] == [1, 2], "One idempotency key, and not one message."
         assert len(set(ids)) == 1, "A second publish of an idempotency key has to return the id of the first."
-        assert elsewhere
+        assert elsewhere.bodies == [{"n": 3}], "An idempotency key is its queue's: another queue has one of its own."
 
     @by_name(NO_OBJECT)
     async def test_what_is_no_object_is_refused(self, adapter: MessageAdapter, new_queue: str, case: Any) -> None:

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from oneiric.testing.messaging.calling import CallTests
 from oneiric.testing.messaging.consuming import ConsumingTests
 from oneiric.testing.messaging.differential import MessagingDifferentialTests
 from oneiric.testing.messaging.ending import EndingTests
@@ -34,6 +35,7 @@ class MessagingSuite(
     SubscribingTests,
     ReplayingTests,
     LosingTests,
+    CallTests,
     HonestyTests,
     MessagingDifferentialTests,
     AdapterSuite,
