@@ -1,0 +1,79 @@
+"""qdrant-client's local mode, in memory or in a folder; it is used in a thread of its own, as it never lets others run."""
+
+from __future__ import annotations
+
+import warnings
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+
+from qdrant_client import AsyncQdrantClient
+
+from oneiric_qdrant.client import ClientStore
+from oneiric_qdrant.folder import LOCAL, Folder
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from oneiric.adapters.vector import Collection
+
+    from oneiric_qdrant.points import Point
+
+
+class LocalStore(ClientStore):
+    """Local mode."""
+
+    def __init__(self, raw: AsyncQdrantClient, folder: Folder | None) -> None:
+        super().__init__(raw)
+        self._folder = folder
+
+    @classmethod
+    def opened(cls, path: str) -> LocalStore:
+        """Open the folder; nothing but memory where the path is empty."""
+        if not path:
+            return cls(AsyncQdrantClient(":memory:"), None)
+        folder = Folder(path, LOCAL)
+        folder.take()  # before local mode does: where it can't have its own lock, it leaves its files open
+        try:
+            with warnings.catch_warnings():
+                _be_quiet()
+                return cls(AsyncQdrantClient(path=str(folder.path)), folder)
+        except BaseException:
+            folder.release()
+            raise
+
+    async def ask(self) -> None:
+        """See that the folder is there still."""
+        if self._folder is not None:
+            self._folder.check()
+
+    async def create(self, new: Collection, indexes: Mapping[str, str], timeout: int) -> None:  # noqa: ARG002
+        """Create it, without indexes: local mode has none."""
+        await super().create(new, {}, timeout)
+
+    async def upsert(self, collection: str, points: Sequence[Point], timeout: int) -> None:
+        """Store them one by one: local mode knows no batch, but checks all of them before."""
+        with warnings.catch_warnings():
+            _be_quiet()
+            await super().upsert(collection, points, timeout)
+
+    async def drop(self, name: str, timeout: int) -> None:
+        """Drop it, and close its file, which local mode forgets."""
+        local: Any = self.raw._client  # noqa: SLF001 - there is no other way to it
+        found = local.collections.get(name)
+        if found is not None:
+            found.close()
+        await super().drop(name, timeout)
+
+    async def close(self) -> None:
+        """Close its files, and let go of the folder."""
+        try:
+            await super().close()
+        finally:
+            if self._folder is not None:
+                with suppress(OSError):
+                    self._folder.release()
+
+
+def _be_quiet() -> None:
+    """Local mode warns of its slowness from 20,000 points on; the README does."""
+    warnings.filterwarnings("ignore", message="Local mode is not recommended")
