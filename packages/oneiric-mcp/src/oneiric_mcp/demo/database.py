@@ -26,7 +26,8 @@ async def use_database(database: DatabaseAdapter) -> str:
     ms = (time.perf_counter() - started) * 1000
     packages = await database.fetch_value("select count(distinct package) from oneiric_demo_files")
     largest = await database.fetch_one(
-        "select package, sum(bytes) as total from oneiric_demo_files where bytes > $1 group by package order by total desc",
+        "select package, cast(sum(bytes) as bigint) as total from oneiric_demo_files where bytes > $1"
+        " group by package order by total desc",
         0,
     )
     await _roll_back(database)
