@@ -74,11 +74,17 @@ def test_every_secret_of_some_settings_is_found_in_every_form():
     assert secrets_in([AnyUrl("db://u:url-pass@h"), Secret({"a": ["deep"]}), Proxy(SecretStr("of-a-dataclass"))]) == {
         *("url-pass", "deep", "of-a-dataclass")
     }
+    assert secrets_in([Slotted(SecretStr("of-a-slot")), Slotted]) == {"of-a-slot"}
     assert not secrets_in({"a": ["", "nothing", 5, None], "b": SecretStr("ab")})
 
 
 @dataclass
 class Proxy:
+    password: SecretStr
+
+
+@dataclass(slots=True)
+class Slotted:
     password: SecretStr
 
 

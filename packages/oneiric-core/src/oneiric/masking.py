@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import is_dataclass
+from dataclasses import fields, is_dataclass
 from functools import cache, lru_cache
 from typing import TYPE_CHECKING, Any, get_args, get_origin, get_type_hints
 from urllib.parse import unquote
@@ -124,8 +124,8 @@ def _secrets(value: object) -> Iterator[str]:
         yield from (secret for item in value.values() for secret in _secrets(item))
     elif isinstance(value, list | tuple | set | frozenset):
         yield from (secret for item in value for secret in _secrets(item))
-    elif is_dataclass(value):
-        yield from _secrets(vars(value))
+    elif is_dataclass(value) and not isinstance(value, type):
+        yield from (secret for each in fields(value) for secret in _secrets(getattr(value, each.name, None)))
 
 
 def _texts(secret: object) -> Iterator[str]:

@@ -8,10 +8,17 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from oneiric_postgres.adapter import PostgresAdapter
     from oneiric_postgres.settings import PostgresSettings
+    from oneiric_postgres.vector.adapter import PgVectorAdapter
+    from oneiric_postgres.vector.settings import PgVectorSettings
 
-__all__ = ["PostgresAdapter", "PostgresSettings"]
+__all__ = ["PgVectorAdapter", "PgVectorSettings", "PostgresAdapter", "PostgresSettings"]
 
-_HOMES = {"PostgresAdapter": "adapter", "PostgresSettings": "settings"}
+_HOMES = {
+    "PgVectorAdapter": "vector.adapter",
+    "PgVectorSettings": "vector.settings",
+    "PostgresAdapter": "adapter",
+    "PostgresSettings": "settings",
+}
 
 
 def __getattr__(name: str) -> Any:

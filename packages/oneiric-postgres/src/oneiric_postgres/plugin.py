@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from oneiric.adapters import vector
 from oneiric.adapters.database import CONCURRENT_READS, DURABLE, RETURNING, SAVEPOINTS
+from oneiric.adapters.vector import FILTERED_SEARCH
 from oneiric.hookspecs import hookimpl
 from oneiric.spec import AdapterSpec
 
 from oneiric_postgres.settings import PostgresSettings
+from oneiric_postgres.vector.settings import PgVectorSettings
 
 
 @hookimpl
 def oneiric_adapters() -> list[AdapterSpec]:
-    """Declare the `postgres` adapter."""
+    """Declare the adapters `postgres` and `pgvector`."""
     return [
         AdapterSpec(
             "postgres",
@@ -21,5 +24,14 @@ def oneiric_adapters() -> list[AdapterSpec]:
             settings=PostgresSettings,
             capabilities=frozenset({SAVEPOINTS, RETURNING, CONCURRENT_READS, DURABLE}),
             example={"dsn": "embedded://"},
-        )
+        ),
+        AdapterSpec(
+            "pgvector",
+            type="vector",
+            summary="pgvector through asyncpg: binary COPY, HNSW or exact by what a filter leaves.",
+            adapter="oneiric_postgres.vector.adapter:PgVectorAdapter",
+            settings=PgVectorSettings,
+            capabilities=frozenset({vector.DURABLE, FILTERED_SEARCH}),
+            example={"dsn": "embedded://"},
+        ),
     ]

@@ -44,13 +44,16 @@ def check_filter(condition: object, adapter: str | None = None) -> None:
         raise InvalidFilter(f"A filter is a Filter, not {type(condition).__name__}.", adapter=adapter, hint=hint)
 
 
-def checked_records(collection: Collection, records: Iterable[Record], adapter: str | None = None) -> dict[str, Record]:
+def checked_records(
+    collection: Collection, records: Iterable[Record], adapter: str | None = None, *, first: int = 1
+) -> dict[str, Record]:
     """The records by their ids, of two with one id the later, their vectors as 32-bit floats, their payloads copied.
 
-    Raises InvalidRecord for the first that is wrong, and what the iterable raises itself.
+    Raises InvalidRecord for the first that is wrong, with its number (`first` is that of the first one, where these are a
+    part of more), and what the iterable raises itself.
     """
     found: dict[str, Record] = {}
-    for number, record in enumerate(records, 1):
+    for number, record in enumerate(records, first):
         try:
             id_ = _checked_id(record)
             found[id_] = Record(id_, checked_vector(collection, record.vector), _checked_payload(record.payload))

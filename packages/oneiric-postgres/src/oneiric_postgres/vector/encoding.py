@@ -1,0 +1,179 @@
+"""Records as PostgreSQL takes and gives them: jsonb and vectors in their binary form.
+
+An upsert of many records is as fast as this file. So a record that is plainly right is encoded without being checked number by
+number and value by value: what comes out of C's encoders shows that nothing can be wrong with it. Any other goes through
+`oneiric.adapters.vector.records`, which says what is.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+import struct
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from oneiric.adapters.vector import Distance, Record
+from oneiric.adapters.vector.base import MAX_ID_LENGTH
+from oneiric.adapters.vector.filters import MAX_INTEGER
+from oneiric.adapters.vector.records import checked_records, checked_vector
+from oneiric.errors import InvalidRecord
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import TypeGuard
+
+    from asyncpg import Connection
+    from oneiric.adapters.vector import Collection
+
+JSONB = b"\x01"
+"""The version that stands before a jsonb's text."""
+_SUSPECT = re.compile(r"\\u0000|\d{16}")
+"""What may be a NUL character or an integer beyond 2**53, in JSON."""
+_MAX_BRACKETS = 30
+"""So many arrays may lie in each other without a further look."""
+
+_SMALL, _NORMAL, _LARGE = 0, 1, 2
+
+
+def _kind(byte: int) -> int:
+    """What the first byte of a 32-bit float, its sign and most of its exponent, says of its size."""
+    if byte & 0x7F >= 0x58:
+        return _LARGE  # 2**49 and above, or infinite, or NaN
+    return _NORMAL if byte & 0x7F >= 0x28 else _SMALL  # 2**-47
+
+
+_KINDS = bytes(map(_kind, range(256)))
+
+
+class Row(NamedTuple):
+    """A record as it is stored."""
+
+    id: str
+    payload: bytes
+    vector: bytes
+
+
+class Encoder:
+    """Encodes the records and the questions of one collection."""
+
+    def __init__(self, collection: Collection, *, is_half: bool) -> None:
+        self._collection = collection
+        self._is_half = is_half
+        self._is_cosine = collection.distance is Distance.COSINE
+        self._format = struct.Struct(f">HH{collection.dimension}{'e' if is_half else 'f'}")
+
+    def row(self, record: Record, number: int) -> Row:
+        """The record, which is that of this number. Raises InvalidRecord."""
+        if type(record) is Record and _is_plain_id(record.id):
+            payload = _plain(record.payload)
+            vector = self._plain(record.vector) if payload is not None else None
+            if payload is not None and vector is not None:
+                return Row(record.id, payload, vector)
+        (checked,) = checked_records(self._collection, [record], first=number).values()
+        payload = JSONB + _json(checked.payload).encode()
+        try:
+            return Row(checked.id, payload, self._packed(checked.vector))
+        except InvalidRecord as error:
+            error.message = f"Record {number}: {error.message}"
+            raise
+
+    def vector(self, vector: Sequence[float]) -> bytes:
+        """A vector that is searched for. Raises InvalidRecord."""
+        return self._plain(vector) or self._packed(checked_vector(self._collection, vector))
+
+    def numbers(self, stored: bytes) -> list[float]:
+        """The numbers of a stored vector."""
+        return list(self._format.unpack(stored)[2:])
+
+    def _plain(self, vector: object) -> bytes | None:
+        """The vector, or None where it may be wrong or needs to be scaled, as in 16 bits any may.
+
+        Where no number is large none is infinite or NaN. The cosine of vectors whose numbers are all small, or that have a
+        large one, is beyond the 32-bit floats in which pgvector computes it.
+        """
+        if self._is_half:
+            return None
+        numbers = vector if type(vector) is list or type(vector) is tuple else _unpacked(vector)
+        if numbers is None:
+            return None
+        try:
+            data = self._format.pack(self._collection.dimension, 0, *numbers)
+        except (struct.error, OverflowError, TypeError):
+            return None
+        kinds = data[4::4].translate(_KINDS)
+        return None if _LARGE in kinds or (self._is_cosine and _NORMAL not in kinds) else data
+
+    def _packed(self, floats: Sequence[float]) -> bytes:
+        """A vector that has been checked; for cosine it is scaled to the length 1."""
+        if self._is_cosine:
+            length = math.hypot(*floats)
+            floats = [number / length for number in floats]
+        try:
+            return self._format.pack(len(floats), 0, *floats)
+        except OverflowError:
+            raise InvalidRecord(
+                "A number of the vector is too large for 16 bits.",
+                hint="In a collection with `halfvec` it is 65,504 at most.",
+            ) from None
+
+
+async def register(connection: Connection, extension: str) -> None:
+    """Have a connection take and give vectors and jsonb as bytes, so that an array of vectors is one of vectors."""
+    for name, schema in (("vector", extension), ("halfvec", extension), ("jsonb", "pg_catalog")):
+        await connection.set_type_codec(name, schema=schema, encoder=bytes, decoder=bytes, format="binary")
+
+
+def payload_of(stored: bytes) -> dict[str, Any]:
+    """The payload that a jsonb holds."""
+    payload: dict[str, Any] = _decode(stored[1:].decode())
+    return payload
+
+
+def is_text(value: object) -> TypeGuard[str]:
+    """Whether PostgreSQL can hold it as text: a string without NUL characters and halves of surrogate pairs."""
+    if not isinstance(value, str) or "\0" in value:
+        return False
+    return value.isascii() or not any("\ud800" <= character <= "\udfff" for character in value)
+
+
+def _unpacked(vector: object) -> list[Any] | None:
+    """The numbers of an `array.array` or a NumPy array of floats, which would be slow one by one; None for anything else."""
+    if isinstance(vector, memoryview):  # as in `records`, which takes it for bytes
+        return None
+    try:
+        view = memoryview(vector)  # type: ignore[arg-type]
+    except TypeError:
+        return None
+    numbers: list[Any] | None = view.tolist() if view.format in {"f", "d"} and view.ndim == 1 else None
+    return numbers
+
+
+def _is_plain_id(id_: object) -> bool:
+    return type(id_) is str and 0 < len(id_) <= MAX_ID_LENGTH and id_.isascii() and "\0" not in id_
+
+
+def _plain(payload: object) -> bytes | None:
+    """A flat payload, or None where it may be wrong: its keys are strings, and what JSON's encoder takes without complaint
+    can only be too large an integer, a NUL, half a surrogate pair, or too deep.
+    """
+    if type(payload) is not dict:
+        return None
+    try:
+        text = _json(payload)
+        data = JSONB + text.encode()
+    except (ValueError, TypeError, RecursionError):
+        return None
+    if text.count("{") > 1 or text.count("[") > _MAX_BRACKETS or _SUSPECT.search(text):
+        return None
+    return data if all(type(key) is str for key in payload) else None
+
+
+def _number(digits: str) -> float:
+    """jsonb writes 1e300 with all its digits: what is beyond a payload's integers was a float."""
+    number = int(digits)
+    return number if -MAX_INTEGER <= number <= MAX_INTEGER else float(digits)
+
+
+_json = json.JSONEncoder(allow_nan=False, ensure_ascii=False, separators=(",", ":")).encode
+_decode = json.JSONDecoder(parse_int=_number).decode
