@@ -34,7 +34,8 @@ class Home:
 
     def __init__(self, place: Place, engine: Engine) -> None:
         self.is_kept = place.is_kept
-        self.directory = _resolved(place.path) if place.path else _of_user() / f"{engine.name}-{place.name}".rstrip("-")
+        name = f"{engine.name}-{place.name}" if place.name else engine.name
+        self.directory = _resolved(place.path) if place.path else _of_user() / name
         self.engine = engine.name
         self.data = self.directory / "data"
         self.unfinished = self.directory / "data.new"
@@ -67,9 +68,10 @@ class Home:
     def claim(self) -> None:
         """Note whose data it is, for a home that is new. Raises ConfigError where it is another engine's."""
         marker = self.directory / "engine"
-        if not marker.exists():
+        engine = marker.read_text(encoding="utf-8", errors="replace") if marker.exists() else ""
+        if not engine:
             marker.write_text(self.engine, encoding="utf-8")
-        elif (engine := marker.read_text(encoding="utf-8", errors="replace").strip()) != self.engine:
+        elif engine != self.engine:
             raise ConfigError(
                 f"The directory {str(self.directory)!r} holds the data of {engine[:40]!r}, and not of {self.engine!r}.",
                 hint="Give each of them a directory of its own.",

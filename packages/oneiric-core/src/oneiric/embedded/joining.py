@@ -165,7 +165,6 @@ async def _supervise(home: Home, plan: Plan, *, is_new: bool = False) -> None:
     """Start a supervisor, unless there is one: it starts the server, or adopts the one that runs. Never half-way."""
     what = {
         **asdict(plan),
-        "directory": str(home.directory),
         "run": str(home.run),
         "is_kept": home.is_kept,
         "is_new": is_new,
@@ -192,7 +191,7 @@ async def _supervise(home: Home, plan: Plan, *, is_new: bool = False) -> None:
 def _spawn(home: Home, plan: str) -> None:
     with home.log.open("ab") as log:
         subprocess.run(  # noqa: S603 - this Python, and a program of our own
-            [sys.executable, "-I", "-S", str(_SUPERVISOR)],
+            [sys.executable, "-I", "-S", str(_SUPERVISOR), str(home.directory)],
             input=plan.encode(),
             stdout=log,
             stderr=log,

@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 _EMPTY, _DEAD, _TOLD = "there is no member left", "it has ended", "the supervisor was told to end"
-_SETTLED = 5.0
+_SETTLED = 2.0
 """Seconds after which a server that dies is started again: one that dies sooner would only do so again."""
 _ATTEMPTS = 20
 """To take `supervisor.lock`, which those who only look whether it is held hold for a moment."""
@@ -36,9 +36,9 @@ class Over(Exception):
 class Supervisor:
     """Runs the server of one home to its end."""
 
-    def __init__(self, plan: dict[str, Any]) -> None:
+    def __init__(self, directory: Path, plan: dict[str, Any]) -> None:
         self.plan = plan
-        self.directory = Path(plan["directory"])
+        self.directory = directory
         self.run = Path(plan["run"])
         self.data = self.directory / "data"
         self.unfinished = self.directory / "data.new"
@@ -207,10 +207,14 @@ def say(sentence: str) -> None:
 
 
 def main() -> NoReturn:
-    """Take the plan from stdin, and go on in the background. Ends with 0 where there is a supervisor, this one or another."""
+    """Take the home from the command line and the plan from stdin, and go on in the background.
+
+    Ends with 0 where there is a supervisor then, this one or another.
+    """
+    directory = Path(sys.argv[1])
     plan = json.load(sys.stdin)
     os.umask(0o077)
-    lock = open_lock(Path(plan["directory"]) / "supervisor.lock")
+    lock = open_lock(directory / "supervisor.lock")
     for _ in range(_ATTEMPTS):
         if has_locked(lock):
             break
@@ -223,8 +227,8 @@ def main() -> NoReturn:
     with suppress(OSError):
         Path("/proc/self/comm").write_text("oneiric-server", encoding="utf-8")
     with suppress(OSError):  # systemd-tmpfiles removes nothing that is old from a directory that is locked
-        fcntl.flock(os.open(plan["directory"], os.O_RDONLY), fcntl.LOCK_EX | fcntl.LOCK_NB)
-    Supervisor(plan).supervise()
+        fcntl.flock(os.open(directory, os.O_RDONLY), fcntl.LOCK_EX | fcntl.LOCK_NB)
+    Supervisor(directory, plan).supervise()
     sys.exit(0)
 
 
