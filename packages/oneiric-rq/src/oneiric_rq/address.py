@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from urllib.parse import parse_qsl, unquote, urlsplit
 
+from oneiric.embedded import Place, is_embedded
+
 PORT = 6379
 _DATABASE = re.compile(r"\d{1,5}")
 
@@ -35,6 +37,8 @@ class Address:
     @classmethod
     def parse(cls, url: str) -> Address:
         """Take a URL apart. Raises ValueError with a sentence that repeats nothing of it."""
+        if is_embedded(url):
+            return cls(scheme=Scheme.EMBEDDED, path=Place.parse(url).path or "")
         try:
             parts = urlsplit(url)
             port = parts.port
@@ -46,8 +50,6 @@ class Address:
             raise ValueError("the URL holds a `#`; write it as `%23`")
         scheme = Scheme(parts.scheme)
         options = dict(parse_qsl(parts.query, keep_blank_values=True))
-        if scheme is Scheme.EMBEDDED:
-            return cls(scheme=scheme, path=_embedded_path(parts.netloc, parts.path, options))
         username, password = (unquote(part) if part else None for part in (parts.username, parts.password))
         if scheme is Scheme.UNIX:
             path, database = _socket(parts.hostname, parts.path, options)
@@ -59,12 +61,6 @@ class Address:
         return cls(
             scheme=scheme, host=parts.hostname, port=port, database=database, username=username, password=password
         )
-
-
-def _embedded_path(netloc: str, path: str, options: dict[str, str]) -> str:
-    if netloc or options:
-        raise ValueError("the URL is neither `embedded://` nor `embedded:///PATH`, with three slashes")
-    return unquote(path)
 
 
 def _socket(host: str | None, path: str, options: dict[str, str]) -> tuple[str, int]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -14,7 +15,7 @@ from oneiric.validation import check
 from oneiric_rq.settings import RedisQueueSettings
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from oneiric_rq.worker.worker import ListedWorker
 
@@ -48,26 +49,29 @@ def worker(
     sys.path.insert(0, "")  # as with `python -m`: an application's tasks are mostly where it is started
     try:
         settings = _settings(instance, config, url)
-        listed = _worker(settings, queues or [settings.queue], allow or settings.tasks, name, recover_after)
+        with _worker(settings, queues or [settings.queue], allow or settings.tasks, name, recover_after) as listed:
+            listed.work(burst=burst, logging_level=log_level, with_scheduler=True)
     except OneiricError as error:
         typer.echo(f"Error: {error}", err=True)
         raise typer.Exit(2) from None
-    listed.work(burst=burst, logging_level=log_level, with_scheduler=True)
 
 
+@contextmanager
 def _worker(
     settings: RedisQueueSettings, queues: Sequence[str], allow: Sequence[str], name: str | None, recover_after: int
-) -> ListedWorker:
+) -> Iterator[ListedWorker]:
     # Imported here: `oneiric-rq --help` is to do without the driver.
-    from oneiric_rq.worker.broker import client, reached
+    from oneiric_rq.worker.broker import client, reached, translating
     from oneiric_rq.worker.tasks import Tasks
     from oneiric_rq.worker.worker import ListedWorker
 
     if not allow:
         raise ConfigError("No task is listed.", hint="Name a module with `--allow`, or in the setting `tasks`.")
     tasks = Tasks.listed(allow)
-    with reached():
-        return ListedWorker(queues, tasks, client(settings), recover_after=recover_after, name=name)
+    with reached(settings) as address:
+        with translating():
+            listed = ListedWorker(queues, tasks, client(address, settings), recover_after=recover_after, name=name)
+        yield listed
 
 
 def _settings(instance: str, config: str | None, url: str | None) -> RedisQueueSettings:

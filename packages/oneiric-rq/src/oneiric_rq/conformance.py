@@ -33,6 +33,11 @@ if TYPE_CHECKING:
 TASKS = (tasks.__name__, conformance_tasks.__name__)
 
 
+def kit(task: str) -> str:
+    """The name under which a worker knows a task of the kit."""
+    return f"{tasks.__name__}.{task}"
+
+
 class Server:
     """A Valkey server of one's own, with an append-only file, in a folder of its own."""
 

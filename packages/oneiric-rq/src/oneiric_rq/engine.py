@@ -6,7 +6,8 @@ import asyncio
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from oneiric.errors import Unsupported
+from oneiric.embedded import join
+from oneiric.embedded.valkey import ValkeyEngine
 
 from oneiric_rq.address import Address, Scheme
 from oneiric_rq.connection import Route
@@ -15,6 +16,7 @@ from oneiric_rq.pool import Pool
 from oneiric_rq.waiting import Watcher
 
 if TYPE_CHECKING:
+    from oneiric.embedded import Member
     from redis.asyncio import Redis
 
     from oneiric_rq.settings import RedisQueueSettings
@@ -28,27 +30,40 @@ class Engine:
     pool: Pool
     watcher: Watcher
     client: Redis
+    member: Member | None
+    """Of the embedded server, where it is one."""
 
     @classmethod
     async def open(cls, settings: RedisQueueSettings) -> Engine:
         """Connect, and see that the broker answers."""
-        address = Address.parse(settings.url)
+        address, member = Address.parse(settings.url), None
         if address.scheme is Scheme.EMBEDDED:
-            raise Unsupported("`embedded://` is not there yet.")
+            member = await join(settings.url, ValkeyEngine("oneiric-rq"), timeout=settings.timeout)
+            address = Address.parse(member.url)
+        pool: Pool | None = None
         try:
-            route = await Route.to(address, settings)
-        except OSError as error:
-            raise unreadable(error) from error
-        pool = Pool(route, settings.max_connections)
-        try:
+            route = await _route(address, settings)
+            pool = Pool(route, settings.max_connections)
             await pool.call("PING")
         except BaseException:
-            pool.close()
+            if pool is not None:
+                pool.close()
+            if member is not None:
+                await member.leave()
             raise
-        return cls(asyncio.get_running_loop(), pool, Watcher(pool), route.client())
+        return cls(asyncio.get_running_loop(), pool, Watcher(pool), route.client(), member)
 
     async def close(self) -> None:
         """Close everything, whatever the broker does."""
         self.pool.close()
         await self.watcher.close()
         await self.client.aclose()
+        if self.member is not None:
+            await self.member.leave()
+
+
+async def _route(address: Address, settings: RedisQueueSettings) -> Route:
+    try:
+        return await Route.to(address, settings)
+    except OSError as error:
+        raise unreadable(error) from error

@@ -78,4 +78,5 @@ class RedisQueueSettings(AdapterSettings):
 
     def lacks(self) -> frozenset[str]:
         """What is only in memory ends with its server."""
-        return frozenset({DURABLE}) if self.url == "embedded://" else frozenset()
+        address = Address.parse(self.url)
+        return frozenset({DURABLE}) if address.scheme is Scheme.EMBEDDED and not address.path else frozenset()

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from oneiric.embedded import join
+from oneiric.embedded.valkey import ValkeyEngine
 from redis import Redis
 from redis.backoff import ExponentialWithJitterBackoff
 from redis.exceptions import RedisError
@@ -22,9 +25,22 @@ _RETRIES = 8
 """A good ten seconds. What was done twice for a lost reply is a task that is run twice, which killing a worker may do too."""
 
 
-def client(settings: RedisQueueSettings) -> Redis:
-    """A client that waits for a broker which is being restarted."""
+@contextmanager
+def reached(settings: RedisQueueSettings) -> Iterator[Address]:
+    """Where the broker is; an embedded one is there for as long as the block lasts. Raises Oneiric's errors."""
     address = Address.parse(settings.url)
+    if address.scheme is not Scheme.EMBEDDED:
+        yield address
+        return
+    member = asyncio.run(join(settings.url, ValkeyEngine("oneiric-rq"), timeout=settings.timeout))
+    try:
+        yield Address.parse(member.url)
+    finally:
+        asyncio.run(member.leave())
+
+
+def client(address: Address, settings: RedisQueueSettings) -> Redis:
+    """A client that waits for a broker which is being restarted."""
     options: dict[str, Any] = {
         "db": address.database,
         "username": settings.username or address.username,
@@ -45,7 +61,7 @@ def client(settings: RedisQueueSettings) -> Redis:
 
 
 @contextmanager
-def reached() -> Iterator[None]:
+def translating() -> Iterator[None]:
     """Oneiric's errors for what the broker's client raises in the block."""
     try:
         yield

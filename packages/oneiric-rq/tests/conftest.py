@@ -1,0 +1,62 @@
+"""One server for all tests that don't kill theirs; queues and ids are new in each test."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+from uuid import uuid4
+
+import pytest
+import pytest_asyncio
+from oneiric_rq import RedisQueueAdapter
+from oneiric_rq.conformance import Server
+from redis import Redis
+from rq import Queue
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterator
+
+
+@pytest.fixture(scope="session")
+def server() -> Iterator[Server]:
+    with tempfile.TemporaryDirectory() as folder:
+        server = Server(Path(folder))
+        server.start()
+        yield server
+        server.kill()
+
+
+@pytest.fixture
+def own_server(tmp_path: Path) -> Iterator[Server]:
+    """One that may be killed."""
+    server = Server(tmp_path)
+    server.start()
+    yield server
+    server.kill()
+
+
+@pytest.fixture
+def name() -> str:
+    """Of a queue that nobody has used."""
+    return f"test-{uuid4().hex}"
+
+
+@pytest.fixture
+def client(server: Server) -> Iterator[Redis]:
+    with Redis.from_url(server.url) as client:
+        yield client
+
+
+@pytest.fixture
+def plain(client: Redis, name: str) -> Queue:
+    """The same queue, as code without Oneiric has it."""
+    return Queue(name, connection=client, serializer="json")
+
+
+@pytest_asyncio.fixture
+async def adapter(server: Server, name: str) -> AsyncIterator[RedisQueueAdapter]:
+    adapter = RedisQueueAdapter({"url": server.url, "queue": name})
+    adapter.name = "jobs"
+    async with adapter:
+        yield adapter
