@@ -167,6 +167,13 @@ class TestNames:
         with pytest.raises(OneiricError, match=r"can't be\. Take up to 40 small letters"):
             names(**{what: name})
 
+    def test_the_name_of_the_distribution_is_not_the_adapters(self):
+        with pytest.raises(
+            OneiricError, match="Give the adapter's name alone: 'red-panda', of the distribution 'oneiric"
+        ):
+            names("oneiric-red-panda", distribution="oneiric-oneiric-red-panda")
+        assert names("oneiric-panda", distribution="acme-panda").adapter == "oneiric-panda"
+
     @pytest.mark.parametrize("distribution", ["json", "class", "ast"])
     def test_a_module_of_pythons_own_is_refused(self, distribution: str):
         assert keyword.iskeyword(distribution) or distribution in sys.stdlib_module_names

@@ -113,6 +113,10 @@ def test_a_wrong_adapter_is_not_and_no_secret_is_shown(site: Site, install: Any)
     shown = site.oneiric("conformance", "nova", "--config", '{"token": "hunter2"}')
     assert shown.returncode == 1
     assert "It is NOT conformant." in shown.stdout
+    failures = shown.stdout.partition("\nFailed\n")[2].partition("\nSkipped\n")[0].splitlines()
+    reasons = [line for line in failures if line.startswith("  ") and line[2] != " "]
+    assert len(reasons) == len({*reasons}) > 1, "each reason is said once"
+    assert all(line.startswith(("    test_", "    and ")) for line in failures if line.strip() and line not in reasons)
     assert "hunter2" not in shown.stdout + shown.stderr
 
 

@@ -36,6 +36,12 @@ class Names:
                     f"The {what} {name[:_LONGEST]!r} can't be.",
                     hint=f"Take up to {_LONGEST} small letters, digits and single hyphens, a letter first: `red-panda`.",
                 )
+        if self.distribution.startswith("oneiric-oneiric-"):
+            meant = self.adapter.removeprefix("oneiric-")
+            raise OneiricError(
+                f"{self.adapter!r} would be the adapter of the distribution {self.distribution!r}.",
+                hint=f"Give the adapter's name alone: {meant!r}, of the distribution 'oneiric-{meant}'.",
+            )
         if keyword.iskeyword(self.module) or self.module in sys.stdlib_module_names:
             raise OneiricError(
                 f"The distribution {self.distribution!r} would be the module `{self.module}`, which is Python's own.",

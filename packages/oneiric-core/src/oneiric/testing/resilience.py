@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 
     from oneiric.adapters.base import Adapter
+    from oneiric.adapters.targets import Targets
     from oneiric.spec import AdapterSpec
 
 _COMES_BACK_WITHIN = 30.0
@@ -46,9 +47,7 @@ class ResilienceTests(AdapterUnderTest):
         """A proxy in front of the backend."""
         targets = targets_of(spec.settings, config)
         if targets is None or len(targets.endpoints) != 1:
-            skip(
-                f"no network to fail: the settings' targets() names {_count(targets)}, and the proxy stands before one"
-            )
+            skip(f"no network to fail: the settings' targets() names {_count(targets)}")
         (endpoint,) = targets.endpoints
         async with FaultProxy(endpoint.host, endpoint.port) as proxy:
             yield proxy
@@ -259,5 +258,7 @@ def _check(error: Exception | None, adapter: Adapter, which: str, *, may_succeed
     )
 
 
-def _count(targets: Any) -> str:
-    return "no endpoint" if targets is None or not targets.endpoints else f"{len(targets.endpoints)} endpoints"
+def _count(targets: Targets | None) -> str:
+    if targets is None or not targets.endpoints:
+        return "no endpoint"
+    return f"{len(targets.endpoints)} endpoints, and the kit's proxy stands before one"

@@ -8,6 +8,8 @@ from importlib.metadata import PackageNotFoundError, distribution
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from rich.padding import Padding
+from rich.text import Text
 
 from oneiric.cli.output import JsonOption, console, errors, print_json, print_table
 from oneiric.cli.validation import given_config
@@ -18,11 +20,14 @@ from oneiric.passport import file_of
 from oneiric.testing.conformance.running import run_kit
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
     from pathlib import Path
 
-    from oneiric.passport import Passport
+    from oneiric.passport import Case, Passport
     from oneiric.spec import AdapterSpec
+
+_SHOWN = 3
+"""How many tests of one reason are named; `--json` names them all."""
 
 
 def conformance(
@@ -99,10 +104,24 @@ def _write(passport: Passport, file: Path) -> None:
 def _print(passport: Passport) -> None:
     print_table(f"Passport of {passport.adapter}", ("", ""), _facts(passport))
     for title, cases in (("Failed", passport.failures), ("Excused", passport.xfails), ("Skipped", passport.skips)):
-        if cases:
-            print_table(title, ("test", "why"), ((case.test, case.reason) for case in cases))
+        _print_cases(title, cases)
     verdict = "✓ It is conformant." if passport.conformant else "✗ It is NOT conformant."
-    console.print(verdict, style="green" if passport.conformant else "red")
+    console.print(f"\n{verdict}", style="green" if passport.conformant else "red")
+
+
+def _print_cases(title: str, cases: Iterable[Case]) -> None:
+    """Each reason once, and below it the tests that it is of: one flaw, or one lack, is mostly that of many."""
+    tests: dict[str, list[str]] = {}
+    for case in cases:
+        tests.setdefault(case.reason, []).append(case.test)
+    if tests:
+        console.print(Text(f"\n{title}", style="bold"))
+    for reason, names in tests.items():
+        console.print(Padding(Text(reason), (0, 0, 0, 2), expand=False))
+        shown = [name for name in names[:_SHOWN] if name]
+        more = [f"and {len(names) - _SHOWN} more"] if len(names) > _SHOWN else []
+        for line in (*shown, *more):
+            console.print(f"    {line}", style="dim", markup=False, soft_wrap=True)
 
 
 def _facts(passport: Passport) -> Iterator[tuple[str, str]]:
