@@ -20,6 +20,14 @@ _SOUNDS_LIKE_A_DSN = re.compile(r"(^|[._])(dsn|url|uri|urls|connection_string|co
 _NOWHERE = "127.0.0.1:9"
 """Nobody answers there."""
 
+_SCHEMES = ("postgresql", "redis", "amqp", "http")
+URLS = (
+    f"{{scheme}}://app:{{password}}@{_NOWHERE}/x?timeout=1",
+    *(f"{scheme}://app:{{password}}@{_NOWHERE}/0" for scheme in _SCHEMES),
+    *(f"{scheme}://{_NOWHERE}/0" for scheme in _SCHEMES),
+)
+"""Ways to write a URL with a password, or without for who takes it in a setting of its own; `{scheme}` is the example's."""
+
 
 class Planter:
     """Fills settings with canaries. `text_at` makes one for a place, `plant` writes it down.
@@ -27,10 +35,13 @@ class Planter:
     With `plain_too`, settings of plain text get one as well: such a setting is a secret once a reference stands there.
     """
 
-    def __init__(self, text_at: Callable[[str], str], plant: Plant, *, plain_too: bool = False) -> None:
+    def __init__(
+        self, text_at: Callable[[str], str], plant: Plant, *, plain_too: bool = False, url: str | None = None
+    ) -> None:
         self._text_at = text_at
         self._plant = plant
         self._plain_too = plain_too
+        self._url = url or URLS[0]
 
     def config(self, settings: type[BaseModel], example: Mapping[str, Any]) -> dict[str, Any]:
         """The example with a canary in each setting that can hold one; every one that holds a secret must."""
@@ -85,7 +96,8 @@ class Planter:
             scheme = urlsplit(shown).scheme or {"PostgresDsn": "postgresql", "RedisDsn": "redis"}.get(
                 kind.__name__, "http"
             )
-            return self._plant(path, _url(scheme, self._text_at(path)))
+            password = quote(self._text_at(path), safe="")
+            return self._plant(path, self._url.format(scheme=scheme, password=password))
         return self._plant(path, self._text_at(path)) if self._plain_too else None
 
 
@@ -100,10 +112,6 @@ def _plain_type(annotation: Any) -> Any:
             annotation = annotation.__supertype__
         else:
             return annotation
-
-
-def _url(scheme: str, password: str) -> str:
-    return f"{scheme}://app:{quote(password, safe='')}@{_NOWHERE}/x?timeout=1"
 
 
 def _keywords(password: str) -> str:

@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from oneiric.config import problems_of
+from oneiric.masking import is_secret
 
 from .canaries import Canaries
-from .planting import Planter, misspelled, mistyped, unescaped
+from .planting import URLS, Planter, misspelled, mistyped, unescaped
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -103,9 +104,8 @@ class World:
 
     def add(self, spec: AdapterSpec) -> None:
         """Configure an adapter in every layer and by every kind of reference, rightly and wrongly."""
-        right = self.instances[f"{spec.name}_file"] = self._literal(spec, f"{spec.name}_file")
-        problems = problems_of(spec.settings, {key: value for key, value in right.items() if key != "adapter"}, {})
-        assert not problems, f"the canaries make the config of {spec.name} wrong: {problems}"
+        self.instances[f"{spec.name}_file"] = self._literal(spec, f"{spec.name}_file")
+        self.instances.update(self._in_url(spec, f"{spec.name}_in_url"))
         for name, plant in (("env", self._by_variable), ("file", self._by_file), ("vault", self._by_vault)):
             self.instances[f"{spec.name}_by_{name}"] = self._planted(
                 spec, f"{spec.name}_by_{name}", plant, plain_too=True
@@ -190,13 +190,32 @@ class World:
             pytest.fail("\n".join([f"{len(found)} secrets are to be seen:", *found[:20]]), pytrace=False)
 
     def _literal(self, spec: AdapterSpec, name: str) -> dict[str, Any]:
-        return self._planted(spec, name, lambda place, text: text)
+        """A right config: of the ways to write a URL, the first that the settings take beside what else is secret."""
+        for url in URLS:
+            config = self._planted(spec, name, lambda place, text: text, url=url)
+            problems = _problems(spec, config)
+            if not problems:
+                return config
+        raise AssertionError(f"the canaries make the config of {spec.name} wrong: {problems}")
 
-    def _planted(self, spec: AdapterSpec, name: str, plant: Any, *, plain_too: bool = False) -> dict[str, Any]:
+    def _in_url(self, spec: AdapterSpec, name: str) -> dict[str, dict[str, Any]]:
+        """A right config whose only secret is in its URL, where the settings take that."""
+        secret = {key for key, setting in spec.settings.model_fields.items() if is_secret(setting.annotation)}
+        for url in URLS:
+            planted = self._planted(spec, name, lambda place, text: text, url=url)
+            config = {key: value for key, value in planted.items() if key not in secret}
+            if self.canaries.found_in(json.dumps(config)) and not _problems(spec, config):
+                return {name: config}
+        return {}
+
+    def _planted(
+        self, spec: AdapterSpec, name: str, plant: Any, *, plain_too: bool = False, url: str | None = None
+    ) -> dict[str, Any]:
         planter = Planter(
             lambda path: self.canaries.at(f"{name}{path}"),
             lambda path, text: plant(f"{name}{path}", text),
             plain_too=plain_too,
+            url=url,
         )
         return {"adapter": spec.name, **planter.config(spec.settings, spec.example)}
 
@@ -214,6 +233,10 @@ class World:
         name = f"{prefix}_{_variable(place)}"
         self.variables[f"VAULT_{name}"] = text
         return {"$vault": name}
+
+
+def _problems(spec: AdapterSpec, config: Mapping[str, Any]) -> tuple[Any, ...]:
+    return tuple(problems_of(spec.settings, {key: value for key, value in config.items() if key != "adapter"}, {}))
 
 
 def _variable(place: str) -> str:
