@@ -1,0 +1,170 @@
+"""What both adapters have in common: their life, their health, and what is checked before anything is sent."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import TYPE_CHECKING, Any
+
+from oneiric.adapters.base import Health
+from oneiric.adapters.messaging import MessageAdapter, Outgoing
+from oneiric.adapters.messaging.checking import Checks
+from oneiric.errors import AuthenticationFailed, InvalidMessage, OneiricError, Unsupported
+
+from oneiric_redis_pubsub.errors import code_of
+from oneiric_redis_pubsub.session import Session
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from oneiric.adapters.messaging.checking import Checked
+    from redis.asyncio import Redis
+
+    from oneiric_redis_pubsub.settings import RedisSettings
+
+_HEALTH_WITHIN = 5.0
+"""Seconds that a health check takes at most."""
+_OLDEST = {"redis": 7, "valkey": 8}
+
+
+class RedisBus(MessageAdapter):
+    """A message bus on one server of Redis or Valkey."""
+
+    settings: RedisSettings
+    capabilities: frozenset[str] = frozenset()
+    """What the adapter can do, with any settings."""
+
+    _session: Session | None = None
+    _closing: asyncio.Task[None] | None = None
+    """The end of the last session, which a cancelled cleanup() leaves to itself."""
+
+    def __init__(self, settings: RedisSettings | Mapping[str, Any] | None = None) -> None:
+        super().__init__(settings)
+        self._opening = asyncio.Lock()
+
+    async def init(self) -> None:
+        """Connect, and see that the server can do what is needed."""
+        async with self._opening:
+            if self._session is not None and self._session.loop is asyncio.get_running_loop():
+                return
+            self._session = await self._opened()
+
+    async def health(self) -> Health:
+        """Whether the server answers a PING."""
+        session = self._session
+        if session is None:
+            return Health(False, "Not initialised.")
+        start = time.perf_counter()
+        try:
+            async with asyncio.timeout(min(_HEALTH_WITHIN, self.settings.timeout)):
+                detail = await self._asked(session)
+        except TimeoutError:
+            return Health(False, "The server didn't answer in time.")
+        except OneiricError as error:
+            return Health(False, error.message)
+        return Health(True, detail, round((time.perf_counter() - start) * 1000, 3))
+
+    async def cleanup(self) -> None:
+        """Let consumers finish what they have begun (`drain` seconds at most), and close all connections."""
+        async with self._opening:  # an init() that is under way would open what nobody closes
+            session, self._session = self._session, None
+            if session is not None:
+                self._closing = session.stop()
+            elif self._closing is not None and self._closing.get_loop() is not asyncio.get_running_loop():
+                self._closing = None
+        is_own = session is not None and session.is_handled_in(asyncio.current_task())
+        if self._closing is not None and not is_own:  # a callback's cleanup can't wait for the callback
+            await asyncio.shield(self._closing)
+
+    @property
+    def raw(self) -> Redis:
+        """A `redis.asyncio.Redis` on connections of its own; nothing that goes wrong on it disturbs the adapter."""
+        return self._ready().raw
+
+    async def publish(
+        self,
+        queue: str,
+        message: Mapping[str, Any],
+        *,
+        key: str | None = None,
+        headers: Mapping[str, str] | None = None,
+        idempotency_key: str | None = None,
+        timeout: float | None = None,
+    ) -> str:
+        """Publish a message; returns its id."""
+        session, checks = self._ready(), self._checks
+        checks.queue(queue)
+        one = Outgoing(
+            body=message, key=key, headers={} if headers is None else headers, idempotency_key=idempotency_key
+        )
+        return (await self._publish(session, queue, [self._checked(checks, one)], timeout))[0]
+
+    async def publish_many(
+        self, queue: str, messages: Iterable[Mapping[str, Any] | Outgoing], *, timeout: float | None = None
+    ) -> list[str]:
+        """Publish messages in their order, together; returns their ids."""
+        session, checks = self._ready(), self._checks
+        checks.queue(queue)
+        checked = [self._checked(checks, message) for message in messages]
+        return await self._publish(session, queue, checked, timeout)
+
+    async def _publish(self, session: Session, queue: str, messages: list[Checked], timeout: float | None) -> list[str]:
+        raise NotImplementedError
+
+    async def _opened(self) -> Session:
+        session = Session(self.settings, self.settings.server, self.name)
+        try:
+            await session.line.open()
+            await self._look_at(session)
+        except BaseException:
+            await session.stop()
+            raise
+        return session
+
+    async def _look_at(self, session: Session) -> None:
+        """See that the server is new enough, as far as it says."""
+        try:
+            info = await session.line.call("INFO", "server", timeout=self.settings.connect_timeout)
+        except AuthenticationFailed as error:
+            if error.__cause__ is not None and code_of(error.__cause__) == "NOPERM":
+                return  # it needn't let everybody look
+            raise
+        found = _version(info)
+        if found is not None and found[1] < _OLDEST[found[0]]:
+            raise Unsupported(
+                f"The server is {found[0].capitalize()} {found[1]}; {_OLDEST[found[0]]} is the least.",
+                adapter=self.name,
+            )
+
+    async def _asked(self, session: Session) -> str:
+        await session.line.call("PING")
+        return ""
+
+    def _ready(self) -> Session:
+        session = self._session
+        if session is None or session.loop is not asyncio.get_running_loop():
+            raise self.not_initialized()
+        return session
+
+    @property
+    def _checks(self) -> Checks:
+        return Checks(self.capabilities, self.name)
+
+    def _checked(self, checks: Checks, message: object) -> Checked:
+        checked = checks.message(message)
+        if len(checked.body) > self.settings.max_message_bytes // 4:
+            size = len(checked.body.encode())
+            if size > self.settings.max_message_bytes:
+                hint = "Store it elsewhere and publish where it is, or raise `max_message_bytes`."
+                raise InvalidMessage(f"The message has {size} bytes as JSON.", adapter=self.name, hint=hint)
+        return checked
+
+
+def _version(info: bytes) -> tuple[str, int] | None:
+    """The server's name and major version, where it says them."""
+    lines = dict(line.split(":", 1) for line in info.decode(errors="replace").split("\r\n") if ":" in line)
+    for name in ("valkey", "redis"):
+        major = lines.get(f"{name}_version", "").partition(".")[0]
+        if major.isdigit():
+            return name, int(major)
+    return None

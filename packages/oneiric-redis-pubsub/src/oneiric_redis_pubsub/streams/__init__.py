@@ -1,0 +1,1 @@
+"""The `redis-streams` adapter, in parts."""
