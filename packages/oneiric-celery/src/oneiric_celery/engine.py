@@ -1,0 +1,131 @@
+"""The engine: what is open between `init()` and `cleanup()`."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any, Self
+
+from oneiric_celery.amqp_broker import AmqpBroker
+from oneiric_celery.application import application
+from oneiric_celery.cancellation import undisturbed
+from oneiric_celery.claims import Claims
+from oneiric_celery.errors import deadline
+from oneiric_celery.homes import Homes
+from oneiric_celery.link import client
+from oneiric_celery.message import list_of, options_of
+from oneiric_celery.redis_broker import RedisBroker
+from oneiric_celery.results import Results
+
+if TYPE_CHECKING:
+    from collections.abc import Coroutine, Sequence
+
+    from oneiric.adapters.queue import Task
+    from oneiric.adapters.queue.submission import Submission
+
+    from oneiric_celery.settings import CelerySettings
+
+_LETTING_GO = 0.5
+"""Seconds for which we try to take back a claim."""
+
+
+class Engine:
+    """The broker and the result backend, which may be one server."""
+
+    def __init__(self, settings: CelerySettings, homes: Homes) -> None:
+        self.settings = settings
+        self.app = application(settings, homes.broker)
+        self._homes = homes
+        self._is_direct = settings.is_direct
+        backend = client(settings, homes.backend)
+        self.results = Results(backend, client(settings, homes.backend), settings.result_expires)
+        self.broker: RedisBroker | AmqpBroker
+        if homes.broker.is_redis:
+            redis = backend if self._is_direct else client(settings, homes.broker)
+            self.broker = RedisBroker(settings, self.app, redis, homes.broker.database)
+        else:
+            self.broker = AmqpBroker(settings, self.app)
+        self._claims = Claims(backend, settings.result_expires)
+
+    @classmethod
+    async def open(cls, settings: CelerySettings) -> Self:
+        """Connect to both; an embedded server is started where nobody has."""
+        homes = await Homes.enter(settings.broker, settings.backend, settings.timeout)
+        engine: Self | None = None
+        try:
+            engine = cls(settings, homes)
+            await engine.ping()
+        except BaseException:
+            await undisturbed(homes.leave() if engine is None else engine.close())
+            raise
+        return engine
+
+    async def ping(self) -> None:
+        """Raise unless both answer."""
+        await asyncio.gather(self.broker.ping(), self.results.ping())
+
+    async def submit(self, tasks: Sequence[tuple[Submission, Task]], seconds: float) -> None:
+        """Send tasks, but for those whose ids are known."""
+        if isinstance(self.broker, RedisBroker) and self._is_direct:
+            await self.broker.submit(tasks)
+            return
+        unique = {submission.task_id: (submission, task) for submission, task in reversed(tasks)}
+        claims = await self._claims.claim([submission for submission, _ in unique.values()], seconds)
+        claimed = [unique[task_id] for task_id in claims]
+        try:
+            await self.broker.push(claimed)
+        except BaseException:
+            # What was not sent for certain may be sent again; what may have been is so too, rather than lost.
+            await _quietly(self._claims.give_up(claims))
+            raise
+        submissions = [submission for submission, _ in claimed]
+        await self._claims.confirm(submissions, claims, [self._list_of(each) for each in submissions])
+
+    async def examine(self, seconds: float) -> tuple[bool, str]:
+        """Whether broker and result backend answer within so many seconds, and a sentence for each that doesn't."""
+        broker, backend, workers = await asyncio.gather(
+            _ailment("The broker", self.broker.ping(), seconds),
+            _ailment("The result backend", self.results.ping(), seconds),
+            self._workers(seconds),
+        )
+        if broker or backend:
+            return False, " ".join(each for each in (broker, backend) if each)
+        return True, workers
+
+    async def close(self) -> None:
+        """Close everything."""
+        await self.results.close()
+        await self.broker.close()
+        await self._homes.leave()
+
+    def _list_of(self, submission: Submission) -> str:
+        if not self.settings.broker.is_redis:
+            return ""
+        priority = options_of(submission, is_redis=True).get("priority", 0)
+        return list_of(submission.queue, priority, self.settings.priority_steps)
+
+    async def _workers(self, seconds: float) -> str:
+        try:
+            async with deadline(seconds, None, "Asking for workers"):
+                number = await self.broker.workers()
+        except Exception:  # noqa: BLE001 - whether the broker answers is asked beside this
+            return "The workers could not be asked."
+        return f"{number or 'No'} worker{'s' * (number != 1)} connected."
+
+
+async def _ailment(who: str, ping: Coroutine[Any, Any, None], seconds: float) -> str:
+    """What is wrong with one of the servers, as a sentence; empty where nothing is."""
+    try:
+        async with deadline(seconds, None, "A ping"):
+            await ping
+    except Exception as error:  # noqa: BLE001 - a health check never raises
+        return f"{who} doesn't work: {error}"
+    return ""
+
+
+async def _quietly(call: Coroutine[Any, Any, None]) -> None:
+    """Try something that nobody has to know of."""
+    try:
+        async with asyncio.timeout(_LETTING_GO):
+            await call
+    except Exception:  # noqa: BLE001 - its claim ends by itself
+        return

@@ -1,0 +1,100 @@
+"""From the drivers' errors to Oneiric's."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import ssl
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
+
+from amqp.exceptions import AccessRefused, AMQPError
+from kombu.exceptions import KombuError
+from oneiric.errors import (
+    AuthenticationFailed,
+    ConnectionFailed,
+    DeadlineExceeded,
+    OneiricError,
+    QueueError,
+)
+from redis.exceptions import (
+    AuthenticationError,
+    AuthorizationError,
+    NoPermissionError,
+    RedisError,
+    ResponseError,
+)
+from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import TimeoutError as RedisTimeoutError
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+_CREDENTIALS = (AuthenticationError, AuthorizationError, NoPermissionError, AccessRefused)
+_REFUSED_LOGIN = re.compile(r"WRONGPASS|NOAUTH|invalid (username-)?password|AUTH called|ACCESS_REFUSED", re.IGNORECASE)
+_FULL = re.compile(r"^(OOM|MISCONF|READONLY|NOREPLICAS|LOADING|BUSY|MASTERDOWN)\b")
+
+
+@asynccontextmanager
+async def deadline(seconds: float, adapter: str | None, what: str) -> AsyncIterator[float]:
+    """Let the block take so long, and raise what goes wrong in it as one of our errors. `what` begins a sentence."""
+    limit = asyncio.timeout(seconds)
+    try:
+        async with limit:
+            yield seconds
+    except TimeoutError as error:
+        if isinstance(error, OneiricError):
+            raise
+        said = f"{what} had no answer in {seconds:g} s." if limit.expired() else f"{what} had no answer in time."
+        raise DeadlineExceeded(said, adapter=adapter) from error
+    except Exception as error:
+        ours = translated(error, adapter, what)
+        if ours is error:
+            raise
+        raise ours from error
+
+
+def translated(error: Exception, adapter: str | None, what: str) -> Exception:
+    """Oneiric's error for one of a driver's; another is given back as it is. No driver's text is repeated that may quote."""
+    if isinstance(error, OneiricError):
+        error.adapter = error.adapter or adapter
+        return error
+    if isinstance(error, RedisTimeoutError | TimeoutError):
+        return DeadlineExceeded(f"{what} had no answer in time.", adapter=adapter)
+    if isinstance(error, _CREDENTIALS) or (isinstance(error, RedisError) and _REFUSED_LOGIN.search(str(error))):
+        return AuthenticationFailed(
+            f"{what} is refused: the broker or the result backend doesn't take the credentials.",
+            adapter=adapter,
+            hint="Check the user, the password and what they may do.",
+        )
+    if isinstance(error, ssl.SSLCertVerificationError) or isinstance(error.__cause__, ssl.SSLCertVerificationError):
+        return ConnectionFailed(
+            f"{what} failed: nobody vouches for the server's certificate.",
+            adapter=adapter,
+            hint="Give the authority's file as `tls_ca_file`.",
+            transient=False,
+        )
+    if isinstance(error, ResponseError):
+        return _of_response(error, adapter, what)
+    if isinstance(error, RedisConnectionError | RedisError | OSError | AMQPError | KombuError | EOFError):
+        return ConnectionFailed(f"{what} failed: {_reason(error)}.", adapter=adapter)
+    return error
+
+
+def _of_response(error: ResponseError, adapter: str | None, what: str) -> OneiricError:
+    """For what Redis refused. Its first word is a code, the rest may quote what was sent."""
+    code = str(error).partition(" ")[0].rstrip(":")
+    if _FULL.match(str(error)):
+        return ConnectionFailed(f"{what} is refused by the server: {code}.", adapter=adapter, hint="Look into its log.")
+    said = code if code.isupper() and code.isalpha() else "an error"
+    return QueueError(f"{what} is refused by the server: {said}.", adapter=adapter)
+
+
+def _reason(error: Exception) -> str:
+    """What a connection died of, in the system's words where it has some: those of a driver may quote a URL."""
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, OSError) and cause.strerror:
+            return cause.strerror
+        cause = cause.__cause__ or cause.__context__
+    return "the connection was lost"

@@ -1,0 +1,78 @@
+"""Connections to a Redis or Valkey server, in the event loop."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import TYPE_CHECKING, Any
+
+from oneiric.errors import ConnectionFailed
+from redis.asyncio import BlockingConnectionPool, Redis
+from redis.asyncio.connection import AbstractConnection, Connection, SSLConnection, UnixDomainSocketConnection
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+
+if TYPE_CHECKING:
+    from oneiric_celery.settings import CelerySettings
+    from oneiric_celery.urls import Server
+
+
+_CLOSES_WITHIN = 1.0
+
+
+class Pool(BlockingConnectionPool):
+    """Connections that end with their pool: those too that somebody has, or waits for."""
+
+    _is_closed = False
+
+    async def ensure_connection(self, connection: AbstractConnection) -> None:
+        """Connect where it isn't; not any more once the pool is closed."""
+        self._check()
+        await super().ensure_connection(connection)
+        if self._is_closed:
+            await connection.disconnect()
+            self._check()
+
+    async def aclose(self) -> None:
+        """Close everything, and let go of who has a connection."""
+        self._is_closed = True
+        give_up = time.monotonic() + _CLOSES_WITHIN
+        while True:
+            await self.disconnect(inuse_connections=True)
+            if not self._in_use_connections or time.monotonic() > give_up:
+                return
+            await asyncio.sleep(0.001)
+
+    def _check(self) -> None:
+        if self._is_closed:
+            raise ConnectionFailed("The adapter was cleaned up before this call was done.", transient=False)
+
+
+def client(settings: CelerySettings, server: Server) -> Redis:
+    """A client of its own pool; it connects when it is first used. The deadlines are the callers'.
+
+    Nothing is tried again by itself: whether a write may be is known to who sends it.
+    """
+    pool = Pool(
+        max_connections=settings.max_connections,
+        timeout=None,
+        db=server.database,
+        username=server.username,
+        password=server.password,
+        socket_timeout=None,
+        retry=Retry(NoBackoff(), 0),
+        protocol=2,
+        **_way(settings, server),
+    )
+    return Redis.from_pool(pool)
+
+
+def _way(settings: CelerySettings, server: Server) -> dict[str, Any]:
+    """How the server is reached."""
+    if server.scheme == "unix":
+        return {"connection_class": UnixDomainSocketConnection, "path": server.path}
+    address = {"host": server.host, "port": server.port, "socket_connect_timeout": None}
+    if not server.tls:
+        return {"connection_class": Connection, **address}
+    tls = {"ssl_ca_certs": settings.tls_ca_file, "ssl_check_hostname": True}
+    return {"connection_class": SSLConnection, **address, **tls}

