@@ -49,6 +49,10 @@ class AdapterSpec:
     conformance: str | None = None
     """`module:Class` of the suite that holds this adapter to its contract, imported by `oneiric conformance` alone. None: the
     kit's suite of the type, with `example` as the config."""
+    demo_worker: str | None = None
+    """`module:function` of a task queue, imported by `oneiric demo` alone: given the adapter, an async context manager, in
+    whose block a process works on the queue `oneiric-demo`. It gives the names of its tasks: `count` (the words of a text),
+    `fail`, and `hold` (until the file is there whose path it is given)."""
     distribution: str | None = None
     version: str | None = None
 
@@ -70,6 +74,7 @@ class AdapterSpec:
             "capabilities is not a set of strings": _all_strings(self.capabilities),
             "docs_url is not a URL": self.docs_url is None or _matches(_URL, self.docs_url),
             "conformance is not `module:Class`": self.conformance is None or _matches(_CLASS_PATH, self.conformance),
+            "demo_worker is not `module:function`": self.demo_worker is None or _matches(_CLASS_PATH, self.demo_worker),
             "example is not a mapping of JSON values": _is_json_object(self.example),
         }
         return [claim for claim, holds in claims.items() if not holds]

@@ -39,5 +39,6 @@ def oneiric_adapters() -> list[AdapterSpec]:
             capabilities=CAPABILITIES,
             example={"url": "embedded://"},
             conformance="oneiric_rq.conformance:RqSuite",
+            demo_worker="oneiric_rq.demo:run_worker",
         )
     ]

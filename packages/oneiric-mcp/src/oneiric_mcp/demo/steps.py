@@ -6,10 +6,12 @@ import asyncio
 import json
 import time
 from dataclasses import dataclass, field
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from fastmcp.exceptions import ToolError
 from oneiric.adapters.database import DatabaseAdapter
+from oneiric.adapters.queue import QueueAdapter
 from oneiric.adapters.vector import VectorAdapter
 from oneiric.config import ConfigStore, Instance
 from oneiric.diagnostics import check_connection
@@ -18,6 +20,7 @@ from oneiric.inspection import AdapterInfo, AdapterSummary, ConfigValidation
 from oneiric.lifecycle import AdapterManager, State
 
 from oneiric_mcp.demo.database import use_database
+from oneiric_mcp.demo.queue import use_queue
 from oneiric_mcp.demo.swap import swap_under_load
 from oneiric_mcp.demo.vector import use_vector
 
@@ -27,6 +30,7 @@ if TYPE_CHECKING:
     from fastmcp import Client
     from oneiric.adapters.base import Adapter
     from oneiric.discovery import Catalog
+    from oneiric.spec import AdapterSpec
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +120,7 @@ async def _life(client: Client[Any], catalog: Catalog, adapter: AdapterSummary) 
     async with AdapterManager(config, catalog) as adapters:
         instance = await adapters.get(name)
         yield "initialise", f"{instance.__class__.__name__} is {adapters.state(name)}"
-        yield "use", await _use(instance)
+        yield "use", await _use(instance, catalog[name])
         yield "swap", await swap_under_load(adapters, name, info.example_config)
         health = await adapters.health(name)
         if not health:
@@ -161,7 +165,10 @@ _USES: Mapping[type[Any], Callable[[Any], Awaitable[str]]] = {
 """What the demo does with an adapter, by the contract that it fulfils."""
 
 
-async def _use(adapter: Adapter) -> str:
+async def _use(adapter: Adapter, spec: AdapterSpec) -> str:
+    if isinstance(adapter, QueueAdapter) and spec.demo_worker:
+        module, _, function = spec.demo_worker.partition(":")
+        return await use_queue(adapter, getattr(import_module(module), function))
     for contract, use in _USES.items():
         if isinstance(adapter, contract):
             return await use(adapter)
