@@ -20,7 +20,7 @@ from oneiric_postgres.vector.indexing import LARGE, Builds
 from oneiric_postgres.vector.loading import FEW, Batch, load, upsert
 from oneiric_postgres.vector.registry import Registry
 from oneiric_postgres.vector.schema import prepare
-from oneiric_postgres.vector.searching import SESSION, Question, Searches
+from oneiric_postgres.vector.searching import Question, Searches, session
 from oneiric_postgres.vector.settings import PgVectorSettings
 
 if TYPE_CHECKING:
@@ -49,12 +49,11 @@ class PgVectorAdapter(ServerAdapter, VectorAdapter):
 
     _registry: Registry | None = None
     _builds: Builds | None = None
-    _given: dict[str, Any] | None = None
 
     def __init__(self, settings: Any = None) -> None:
         super().__init__(settings)
         self._known: dict[str, Stored] = {}
-        self._searches = Searches(self._before_a_search())
+        self._searches = Searches(self.settings.ef_search, keeps_session=not self.settings.pgbouncer)
 
     async def create_collection(
         self, name: str, dimension: int, *, distance: Distance = Distance.COSINE, timeout: float | None = None
@@ -240,15 +239,6 @@ class PgVectorAdapter(ServerAdapter, VectorAdapter):
         """The pool of connections."""
         return self._ready()
 
-    def _before_a_search(self) -> str:
-        """What is set for each search alone: PgBouncer gives every transaction another session."""
-        if not self.settings.pgbouncer:
-            return ""
-        return "; ".join(f"SET LOCAL {name} = {value}" for name, value in self._session().items())
-
-    def _session(self) -> dict[str, str]:
-        return SESSION | {"hnsw.ef_search": str(self.settings.ef_search)}
-
     async def _in(
         self, collection: str, timeout: float | None, work: Callable[[Connection, Stored], Awaitable[_T]]
     ) -> _T:
@@ -269,11 +259,11 @@ class PgVectorAdapter(ServerAdapter, VectorAdapter):
         within = self.settings.timeout if timeout is None else timeout
         try:
             async with asyncio.timeout(within):
-                session = pool.take() or await pool.acquire(min(within, self.settings.acquire_timeout))
+                lent = pool.take() or await pool.acquire(min(within, self.settings.acquire_timeout))
                 try:
-                    return await work(session.connection)
+                    return await work(lent.connection)
                 finally:
-                    pool.release(session)
+                    pool.release(lent)
         except Exception as error:
             ours = self._ours(error)
             if ours is error:
@@ -309,9 +299,9 @@ class PgVectorAdapter(ServerAdapter, VectorAdapter):
         self._registry, self._known = None, {}  # it may be another server that the settings mean by now
         return await super()._open()
 
-    async def _opened(self, pool: Pool) -> None:  # noqa: ARG002 - the builds have connections of their own
+    async def _opened(self, pool: Pool, given: dict[str, Any], /) -> None:  # noqa: ARG002 - builds have their own
         if not (self.settings.pgbouncer or self.settings.read_only):
-            self._builds = Builds(self.settings, self._connect_apart, self._is_large, self._forget)
+            self._builds = Builds(self.settings, lambda: self._connect(given), self._is_large, self._forget)
 
     async def _closing(self) -> None:
         builds, self._builds = self._builds, None
@@ -320,12 +310,8 @@ class PgVectorAdapter(ServerAdapter, VectorAdapter):
 
     async def _connect(self, given: dict[str, Any]) -> Connection:
         if not self.settings.pgbouncer:
-            given = given | {"server_settings": given["server_settings"] | self._session()}
-        self._given = given
+            given = given | {"server_settings": given["server_settings"] | session(self.settings.ef_search)}
         return await super()._connect(given)
-
-    async def _connect_apart(self) -> Connection:
-        return await self._connect(self._given or {})
 
     async def _prepare(self, connection: Connection) -> None:
         if self._registry is None:
@@ -334,9 +320,13 @@ class PgVectorAdapter(ServerAdapter, VectorAdapter):
         await register(connection, self._registry.extension)
 
     async def _is_large(self, stored: Stored) -> bool:
-        """Whether it is worth an index. Looks whether it has one, too."""
-        sql = f"SELECT count(*) FROM (SELECT FROM {stored.table} LIMIT {LARGE}) AS some"  # noqa: S608
-        return bool(await self._call(None, lambda connection: connection.fetchval(sql)) == LARGE)
+        """Whether it is worth an index. Raises CollectionNotFound where it is gone."""
+
+        async def count(connection: Connection, stored: Stored) -> bool:
+            sql = f"SELECT count(*) FROM (SELECT FROM {stored.table} LIMIT {LARGE}) AS first"  # noqa: S608
+            return bool(await connection.fetchval(sql) == LARGE)
+
+        return await self._in(stored.about.name, None, count)
 
     def _forget(self, stored: Stored) -> None:
         """A collection has changed: it is looked up again when it is used next."""

@@ -30,6 +30,8 @@ JSONB = b"\x01"
 """The version that stands before a jsonb's text."""
 _SUSPECT = re.compile(r"\\u0000|\d{16}")
 """What may be a NUL character or an integer beyond 2**53, in JSON."""
+_MANY_DIGITS = 16
+"""Fewer are never beyond it."""
 _MAX_BRACKETS = 30
 """So many arrays may lie in each other without a further look."""
 
@@ -126,7 +128,7 @@ async def register(connection: Connection, extension: str) -> None:
 
 def payload_of(stored: bytes) -> dict[str, Any]:
     """The payload that a jsonb holds."""
-    payload: dict[str, Any] = _decode(stored[1:].decode())
+    payload: dict[str, Any] = _decode(stored[1:].decode())[0]
     return payload
 
 
@@ -172,8 +174,8 @@ def _plain(payload: object) -> bytes | None:
 def _number(digits: str) -> float:
     """jsonb writes 1e300 with all its digits: what is beyond a payload's integers was a float."""
     number = int(digits)
-    return number if -MAX_INTEGER <= number <= MAX_INTEGER else float(digits)
+    return number if len(digits) < _MANY_DIGITS or abs(number) <= MAX_INTEGER else float(digits)
 
 
 _json = json.JSONEncoder(allow_nan=False, ensure_ascii=False, separators=(",", ":")).encode
-_decode = json.JSONDecoder(parse_int=_number).decode
+_decode = json.JSONDecoder(parse_int=_number).raw_decode

@@ -12,7 +12,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import asyncpg
-from oneiric.errors import OneiricError
+from oneiric.errors import CollectionNotFound, OneiricError
 
 from oneiric_postgres.vector.collection import quoted
 from oneiric_postgres.vector.registry import BUILDING
@@ -56,6 +56,7 @@ class Builds:
         is_large: Callable[[Stored], Awaitable[bool]],
         built: Callable[[Stored], None],
     ) -> None:
+        self._loop = asyncio.get_running_loop()
         self._settings = settings
         self._connect = connect
         self._is_large = is_large
@@ -65,7 +66,7 @@ class Builds:
 
     def consider(self, stored: Stored) -> None:
         """Have its indexes built, if it is large and nobody is at it. Returns at once."""
-        loop = asyncio.get_running_loop()
+        loop = self._loop
         if stored.number in self._tasks or self._not_before.get(stored.number, 0.0) > loop.time():
             return
         self._not_before[stored.number] = loop.time() + _LOOK_EVERY
@@ -88,6 +89,8 @@ class Builds:
 
     async def close(self) -> None:
         """End all builds; what they have begun is begun anew by whoever builds next."""
+        if self._loop is not asyncio.get_running_loop():
+            return  # they ended with their loop
         tasks = list(self._tasks.values())
         for task in tasks:
             task.cancel()
@@ -95,11 +98,11 @@ class Builds:
             await asyncio.wait(tasks)
 
     async def _tend(self, stored: Stored) -> None:
-        later = asyncio.get_running_loop().time() + _AGAIN_AFTER
+        later = self._loop.time() + _AGAIN_AFTER
         try:
             if await self._is_large(stored) and not await self.build(stored, wait=False):
                 self._not_before[stored.number] = later
-        except asyncpg.UndefinedTableError:  # it was dropped
+        except (asyncpg.UndefinedTableError, CollectionNotFound):
             logger.debug("The collection %s was dropped while its indexes were built.", stored.about.name)
         except (asyncpg.PostgresError, asyncpg.InterfaceError, OneiricError, OSError, TimeoutError) as error:
             self._not_before[stored.number] = later

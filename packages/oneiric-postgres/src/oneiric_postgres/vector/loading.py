@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING
 import asyncpg
 
 from oneiric_postgres.vector.encoding import is_text
-from oneiric_postgres.vector.registry import BUILDING
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable, Iterator
@@ -33,11 +32,7 @@ _SLICE = 50
 """How many records are handled between two looks at what else the event loop has to do: a millisecond of work or two."""
 _PART = 2_000
 """How many ids are looked for at once."""
-_ATTEMPTS = 5
-"""How often a transaction is tried that others got in the way of."""
 _COLUMNS = ("id", "payload", "embedding")
-
-_MERGED = "ON CONFLICT (id) DO UPDATE SET payload = excluded.payload, embedding = excluded.embedding"
 
 
 class Batch:
@@ -99,58 +94,36 @@ class Batch:
 
 async def upsert(connection: Connection, stored: Stored, rows: list[Row]) -> None:
     """Store a few rows, in one round trip. They come in the order of their ids, so that two such never wait for each other."""
-    await connection.execute(
+    sql = (
         f"INSERT INTO {stored.table} (id, payload, embedding) "  # noqa: S608 - a quoted name
-        f"SELECT * FROM unnest($1::text[], $2::jsonb[], $3::{stored.type}[]) {_MERGED}",
-        [row.id for row in rows],
-        [row.payload for row in rows],
-        [row.vector for row in rows],
+        f"SELECT * FROM unnest($1::text[], $2::jsonb[], $3::{stored.type}[]) "
+        "ON CONFLICT (id) DO UPDATE SET payload = excluded.payload, embedding = excluded.embedding"
     )
+    columns = [list(column) for column in zip(*rows, strict=True)]
+    try:
+        await connection.execute(sql, *columns)
+    except asyncpg.DeadlockDetectedError:  # with a load of many, which takes them as they come, and goes on now
+        await connection.execute(sql, *columns)
 
 
 async def load(connection: Connection, stored: Stored, batch: Batch) -> None:
-    """Store many: straight into the table where none of the ids is there, as into a new collection; else by a merge."""
-    if not await _is_any_there(connection, stored, batch):
-        try:
-            async with connection.transaction():
-                await _copy(connection, stored, stored.relation, batch, schema=stored.schema)
-        except (asyncpg.UniqueViolationError, asyncpg.DeadlockDetectedError):
-            logger.debug("Another process stores the same records in %s: they are merged.", stored.about.name)
-        else:
-            return
-    for _ in range(_ATTEMPTS - 1):
-        try:
-            await _merge(connection, stored, batch)
-        except asyncpg.DeadlockDetectedError:
-            continue
-        return
-    await _merge(connection, stored, batch)
+    """Store many: what is there of their ids is deleted, and all are copied straight into the table.
+
+    That is twice as fast as copying them into a temporary table and merging from there.
+    """
+    try:
+        await _replace(connection, stored, batch)
+    except (asyncpg.UniqueViolationError, asyncpg.DeadlockDetectedError):
+        logger.debug("Somebody else has stored one of the records in %s meanwhile.", stored.about.name)
+        await _replace(connection, stored, batch, before=f"LOCK TABLE {stored.table} IN SHARE ROW EXCLUSIVE MODE")
 
 
-async def _is_any_there(connection: Connection, stored: Stored, batch: Batch) -> bool:
-    sql = f"SELECT EXISTS (SELECT FROM {stored.table} WHERE id = ANY($1::text[]))"  # noqa: S608 - a quoted name
-    for ids in batch.ids():
-        if await connection.fetchval(sql, ids):
-            return True
-    return False
-
-
-async def _merge(connection: Connection, stored: Stored, batch: Batch) -> None:
+async def _replace(connection: Connection, stored: Stored, batch: Batch, before: str = "") -> None:
     async with connection.transaction():
-        await connection.execute(
-            f'CREATE TEMPORARY TABLE oneiric_upsert (id text COLLATE "C", payload jsonb, embedding {stored.type}) '
-            "ON COMMIT DROP"
+        if before:
+            await connection.execute(before)
+        for ids in batch.ids():
+            await connection.execute(f"DELETE FROM {stored.table} WHERE id = ANY($1::text[])", ids)  # noqa: S608
+        await connection.copy_records_to_table(
+            stored.relation, records=batch.stream(stored.encoder), columns=_COLUMNS, schema_name=stored.schema
         )
-        await _copy(connection, stored, "oneiric_upsert", batch, schema="pg_temp")
-        # One merge after the other: two that meet the same ids in different orders would stop each other.
-        await connection.execute("SELECT pg_catalog.pg_advisory_xact_lock($1, $2)", BUILDING + 1, stored.number)
-        await connection.execute(
-            f"INSERT INTO {stored.table} (id, payload, embedding) "  # noqa: S608 - a quoted name
-            f"SELECT id, payload, embedding FROM pg_temp.oneiric_upsert {_MERGED}"
-        )
-
-
-async def _copy(connection: Connection, stored: Stored, table: str, batch: Batch, *, schema: str) -> None:
-    await connection.copy_records_to_table(
-        table, records=batch.stream(stored.encoder), columns=_COLUMNS, schema_name=schema, timeout=None
-    )

@@ -25,12 +25,10 @@ if TYPE_CHECKING:
 
     from oneiric_postgres.vector.collection import Stored
 
-SESSION = {"hnsw.iterative_scan": "relaxed_order"}
-"""What a session needs for these searches, besides `hnsw.ef_search`: an index scan goes on until it has its limit. In relaxed
-order it finds more of the nearest; they are put in order when they come."""
-
-_MOST_INDEXED = 1_000
-"""Beyond this limit a search is exact: the index was made for few."""
+_MOST_CANDIDATES = 1_000
+"""pgvector's limit of `hnsw.ef_search`."""
+_MOST_INDEXED = 500
+"""Beyond this limit a search is exact: the index is for few."""
 _LEAST_EXACT, _MOST_EXACT = 1_000, 20_000
 """A tenth of the records are compared one by one, but no fewer and no more than this: a few milliseconds' worth."""
 _REMEMBERED = 1_000
@@ -54,12 +52,22 @@ class Question:
         return min(max(self.stored.rows // 10, _LEAST_EXACT), _MOST_EXACT)
 
 
-class Searches:
-    """Answers questions, and remembers which filters are met by many."""
+def session(ef_search: int) -> dict[str, str]:
+    """The session's settings for these searches: an index scan goes on until it has its limit. In relaxed order it finds more
+    of the nearest; they are put in order when they come.
+    """
+    return {"hnsw.iterative_scan": "relaxed_order", "hnsw.ef_search": str(ef_search)}
 
-    def __init__(self, before: str = "") -> None:
-        self._before = before
-        """What is run before each, in its transaction, where the session can't be relied on."""
+
+class Searches:
+    """Answers questions, and remembers which filters are met by many.
+
+    `keeps_session` is whether connections have the settings of `session` already; PgBouncer's don't.
+    """
+
+    def __init__(self, ef_search: int, *, keeps_session: bool) -> None:
+        self._ef_search = ef_search
+        self._keeps_session = keeps_session
         self._met_by_many: dict[tuple[int, Filter], float] = {}
 
     async def one(self, connection: Connection, question: Question, vector: bytes) -> list[Record]:
@@ -73,11 +81,19 @@ class Searches:
     async def _answer(
         self, connection: Connection, question: Question, sql: _ForOne, vectors: bytes | list[bytes], number: int
     ) -> list[Record]:
-        if not self._before:
+        local = self._local(question)
+        if not local:
             return await self._rows(connection, question, sql, vectors, number)
         async with connection.transaction():
-            await connection.execute(self._before)
+            await connection.execute("; ".join(f"SET LOCAL {name} = {value}" for name, value in local.items()))
             return await self._rows(connection, question, sql, vectors, number)
+
+    def _local(self, question: Question) -> dict[str, str]:
+        """What is set for this search alone. With as many candidates as its limit, a tenth of the nearest would be missed."""
+        is_large = question.stored.is_indexed and question.limit > self._ef_search
+        if self._keeps_session and not is_large:
+            return {}
+        return session(min(2 * question.limit, _MOST_CANDIDATES) if is_large else self._ef_search)
 
     async def _rows(
         self, connection: Connection, question: Question, sql: _ForOne, vectors: bytes | list[bytes], number: int
@@ -121,12 +137,20 @@ class _ForOne:
         self._distance = f"embedding {stored.operator} {self.vector}"
 
     def nearest(self, condition: str) -> str:
-        """Through the HNSW index."""
-        return self._select(condition, self._distance)
+        """Through the HNSW index. The planner takes a filter for more selective than it is here, so it isn't told of it:
+        OFFSET 0 keeps what is inside apart, and the index gives one row after the other until as many as wanted meet it.
+        """
+        return self._found(
+            f"SELECT {self._columns}, distance FROM (SELECT *, {self._distance} AS distance FROM {self._table} "  # noqa: S608
+            f"ORDER BY {self._distance} OFFSET 0) AS near {condition} LIMIT {self._question.limit}"
+        )
 
     def exact(self, condition: str) -> str:
         """Through all that is left: no index has the order of a sum."""
-        return self._select(condition, f"({self._distance}) + 0")
+        return self._found(
+            f"SELECT {self._columns}, {self._distance} AS distance FROM {self._table} {condition} "  # noqa: S608
+            f"ORDER BY ({self._distance}) + 0 LIMIT {self._question.limit}"
+        )
 
     def among(self, condition: str) -> str:
         """The nearest of all that are left, if they aren't more than the bound; `met` says how many there are."""
@@ -139,11 +163,8 @@ class _ForOne:
             f"JOIN {self._table} AS stored ON stored.ctid = found.place"
         )
 
-    def _select(self, condition: str, order: str) -> str:
-        return (
-            f"SELECT {self._columns}, {self._distance} AS distance FROM {self._table} {condition} "  # noqa: S608
-            f"ORDER BY {order} LIMIT {self._question.limit}"
-        )
+    def _found(self, sql: str) -> str:
+        return sql
 
 
 class _ForMany(_ForOne):
@@ -159,18 +180,15 @@ class _ForMany(_ForOne):
         )
         return (
             f"WITH met AS MATERIALIZED (SELECT ctid AS place FROM {self._table} {condition} "  # noqa: S608
-            f"LIMIT {self._question.bound + 1}) {self._for_each(found, ', (SELECT count(*) FROM met) AS met')}"
+            f"LIMIT {self._question.bound + 1}) {self._found(found, ', (SELECT count(*) FROM met) AS met')}"
         )
 
-    def _select(self, condition: str, order: str) -> str:
-        return self._for_each(super()._select(condition, order))
-
-    def _for_each(self, found: str, more: str = "") -> str:
+    def _found(self, sql: str, more: str = "") -> str:
         type_ = self._question.stored.type
         return (
             f"SELECT asked.number, found.*{more} "  # noqa: S608
             f"FROM unnest($1::{type_}[]) WITH ORDINALITY AS asked (vector, number) "
-            f"CROSS JOIN LATERAL ({found}) AS found"
+            f"CROSS JOIN LATERAL ({sql}) AS found"
         )
 
 
