@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from oneiric_postgres import PostgresAdapter
+from oneiric_postgres import PgVectorAdapter, PostgresAdapter
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator
@@ -92,4 +92,17 @@ async def db(config: dict[str, Any]) -> AsyncIterator[PostgresAdapter]:
     """An adapter, with a table `t (id, v)`."""
     async with PostgresAdapter(config) as adapter:
         await adapter.execute("CREATE TABLE t (id BIGINT PRIMARY KEY, v TEXT)")
+        yield adapter
+
+
+@pytest.fixture
+def vector_config(server: Server, schema: str) -> dict[str, Any]:
+    """Settings of a vector index whose collections are this test's own."""
+    return {"dsn": server.dsn, "schema_name": schema}
+
+
+@pytest.fixture
+async def index(vector_config: dict[str, Any]) -> AsyncIterator[PgVectorAdapter]:
+    """A vector index without collections."""
+    async with PgVectorAdapter(vector_config) as adapter:
         yield adapter
