@@ -94,3 +94,13 @@ async def test_tests_are_apart_though_they_name_no_broker() -> None:
 async def test_a_capability_that_is_none_is_refused_in_the_settings() -> None:
     with pytest.raises(ConfigError, match="without"):
         MemoryMessaging({"without": ["group"]})
+
+
+def test_what_a_test_that_failed_still_holds_is_not_found_by_the_next() -> None:
+    async def used() -> Any:
+        async with MemoryMessaging() as bus:
+            assert await bus.publish("a", {}) == "1"
+            return bus.raw
+
+    held = [asyncio.run(used()) for _ in range(2)]  # as a traceback does; each test has an event loop of its own
+    assert held[0] is not held[1]

@@ -144,3 +144,14 @@ async def test_it_does_without_what_it_is_told_to() -> None:
 async def test_a_capability_that_is_none_is_refused_in_the_settings() -> None:
     with pytest.raises(ConfigError, match="without"):
         MemoryQueue({"without": ["prioritys"]})
+
+
+def test_what_a_test_that_failed_still_holds_is_not_found_by_the_next() -> None:
+    async def used() -> Any:
+        async with MemoryQueue() as queue:
+            await queue.submit_task("a")
+            assert await queue.queue_depth() == 1
+            return queue.raw
+
+    held = [asyncio.run(used()) for _ in range(2)]  # as a traceback does; each test has an event loop of its own
+    assert held[0] is not held[1]

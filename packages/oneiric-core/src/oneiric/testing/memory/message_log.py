@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
 from dataclasses import dataclass
@@ -97,6 +98,7 @@ class MessageLog:
     """The messages of all adapters that name it. Everything happens in one event loop, so nothing here needs a lock."""
 
     def __init__(self) -> None:
+        self.loop = asyncio.get_running_loop()
         self.published: list[Published] = []
         self.groups: dict[tuple[str, str], Backlog] = {}
         self.alone: list[Backlog] = []
@@ -107,9 +109,9 @@ class MessageLog:
 
     @classmethod
     def of(cls, name: str) -> MessageLog:
-        """The log of a name, which is there for as long as somebody holds it."""
+        """The log of a name in this event loop, which is there for as long as somebody holds it."""
         log = _logs.get(name)
-        if log is None:
+        if log is None or log.loop is not asyncio.get_running_loop():
             log = _logs[name] = cls()
         return log
 

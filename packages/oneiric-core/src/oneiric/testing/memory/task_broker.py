@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 from weakref import WeakValueDictionary
@@ -22,15 +23,16 @@ class TaskBroker:
     """The tasks of all adapters that name it. Everything happens in one event loop, so nothing here needs a lock."""
 
     def __init__(self) -> None:
+        self.loop = asyncio.get_running_loop()
         self.records: dict[str, TaskRecord] = {}
         self.workers: list[TaskWorker] = []
         self.change = Change()
 
     @classmethod
     def of(cls, name: str) -> TaskBroker:
-        """The broker of a name, which is there for as long as somebody holds it."""
+        """The broker of a name in this event loop, which is there for as long as somebody holds it."""
         broker = _brokers.get(name)
-        if broker is None:
+        if broker is None or broker.loop is not asyncio.get_running_loop():
             broker = _brokers[name] = cls()
         return broker
 

@@ -6,7 +6,9 @@ import json
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from oneiric.adapters.queue.base import PROGRESS, RESULTS, SCHEDULE, TaskState
+import pytest
+
+from oneiric.adapters.queue.base import FINAL, PROGRESS, RESULTS, SCHEDULE, TaskState
 from oneiric.testing.expecting import by_name
 from oneiric.testing.patience import until
 from oneiric.testing.queue.under_test import QueueUnderTest, with_worker
@@ -111,6 +113,10 @@ class StatusTests(QueueUnderTest):
 
         async def is_reported() -> bool:
             status = await adapter.get_task_status(task_id)
+            if status["state"] in FINAL:
+                pytest.fail(
+                    f"The task that is to report its progress has ended: {status.get('error', status['state'])}"
+                )
             return status.get("progress") == value and status["state"] is TaskState.RUNNING
 
         await until(is_reported, "A task has reported its progress, and its status doesn't show it.")
