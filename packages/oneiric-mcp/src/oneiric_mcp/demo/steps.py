@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from fastmcp.exceptions import ToolError
 from oneiric.adapters.database import DatabaseAdapter
+from oneiric.adapters.messaging import MessageAdapter
 from oneiric.adapters.queue import QueueAdapter
 from oneiric.adapters.vector import VectorAdapter
 from oneiric.config import ConfigStore, Instance
@@ -20,6 +21,7 @@ from oneiric.inspection import AdapterInfo, AdapterSummary, ConfigValidation
 from oneiric.lifecycle import AdapterManager, State
 
 from oneiric_mcp.demo.database import use_database
+from oneiric_mcp.demo.messaging import use_messaging
 from oneiric_mcp.demo.queue import use_queue
 from oneiric_mcp.demo.swap import swap_under_load
 from oneiric_mcp.demo.vector import use_vector
@@ -169,6 +171,8 @@ async def _use(adapter: Adapter, spec: AdapterSpec) -> str:
     if isinstance(adapter, QueueAdapter) and spec.demo_worker:
         module, _, function = spec.demo_worker.partition(":")
         return await use_queue(adapter, getattr(import_module(module), function))
+    if isinstance(adapter, MessageAdapter):
+        return await use_messaging(adapter, spec, spec.example)
     for contract, use in _USES.items():
         if isinstance(adapter, contract):
             return await use(adapter)
