@@ -18,6 +18,12 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """`--tasks 2000 --kills 15` is the whole of test_loss.py, which takes minutes."""
+    parser.addoption("--tasks", type=int, default=300, help="how many tasks are submitted while workers are killed")
+    parser.addoption("--kills", type=int, default=5, help="how many workers are killed")
+
+
 @pytest.fixture(scope="session")
 def server() -> Iterator[Server]:
     with tempfile.TemporaryDirectory() as folder:
@@ -30,7 +36,7 @@ def server() -> Iterator[Server]:
 @pytest.fixture
 def own_server(tmp_path: Path) -> Iterator[Server]:
     """One that may be killed."""
-    server = Server(tmp_path)
+    server = Server(tmp_path, fsync="always")
     server.start()
     yield server
     server.kill()

@@ -41,8 +41,9 @@ def kit(task: str) -> str:
 class Server:
     """A Valkey server of one's own, with an append-only file, in a folder of its own."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, fsync: str = "everysec") -> None:
         self._folder = folder
+        self._fsync = fsync
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             self.port: int = free.getsockname()[1]
@@ -56,7 +57,7 @@ class Server:
     def start(self) -> None:
         """Start it on its data, and wait until it answers."""
         options = ["--port", str(self.port), "--bind", "127.0.0.1", "--dir", str(self._folder), "--save", ""]
-        options += ["--appendonly", "yes", "--logfile", str(self._folder / "log")]
+        options += ["--appendonly", "yes", "--appendfsync", self._fsync, "--logfile", str(self._folder / "log")]
         self._process = subprocess.Popen([str(get_binary_path()), *options], start_new_session=True)  # noqa: S603 - our own
         give_up = time.monotonic() + PATIENCE
         with Redis(port=self.port) as client:
