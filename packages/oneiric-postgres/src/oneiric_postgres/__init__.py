@@ -7,17 +7,37 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from oneiric_postgres.adapter import PostgresAdapter
+    from oneiric_postgres.listening import Gap, Listener, Notification
+    from oneiric_postgres.migrations import Migration, MigrationError
     from oneiric_postgres.settings import PostgresSettings
+    from oneiric_postgres.transaction import PostgresTransaction
     from oneiric_postgres.vector.adapter import PgVectorAdapter
     from oneiric_postgres.vector.settings import PgVectorSettings
 
-__all__ = ["PgVectorAdapter", "PgVectorSettings", "PostgresAdapter", "PostgresSettings"]
+__all__ = [
+    "Gap",
+    "Listener",
+    "Migration",
+    "MigrationError",
+    "Notification",
+    "PgVectorAdapter",
+    "PgVectorSettings",
+    "PostgresAdapter",
+    "PostgresSettings",
+    "PostgresTransaction",
+]
 
 _HOMES = {
+    "Gap": "listening",
+    "Listener": "listening",
+    "Migration": "migrations",
+    "MigrationError": "migrations",
+    "Notification": "listening",
     "PgVectorAdapter": "vector.adapter",
     "PgVectorSettings": "vector.settings",
     "PostgresAdapter": "adapter",
     "PostgresSettings": "settings",
+    "PostgresTransaction": "transaction",
 }
 
 

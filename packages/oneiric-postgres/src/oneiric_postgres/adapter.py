@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import aclosing, asynccontextmanager
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 import asyncpg
+import stamina
 from oneiric.adapters.database import DatabaseAdapter
+from oneiric.errors import OneiricError, QueryError, TransactionClosed, Unsupported
 
-from oneiric_postgres.calls import Calls
+from oneiric_postgres.calls import NOTIFY, Calls
 from oneiric_postgres.connecting import set_codecs
 from oneiric_postgres.deadline import Deadline
 from oneiric_postgres.errors import Late, translated, unreachable
+from oneiric_postgres.listening import Listener, check
+from oneiric_postgres.migrations import Migration, apply_next, read
 from oneiric_postgres.server_adapter import ServerAdapter
 from oneiric_postgres.settings import PostgresSettings
 from oneiric_postgres.statement import Rules, Statement, statement
@@ -20,13 +24,20 @@ from oneiric_postgres.transaction import Isolation, PostgresTransaction, begin
 from oneiric_postgres.verdicts import LIFETIME, is_clean
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, AsyncIterator
+    from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
+    from os import PathLike
 
     from oneiric.adapters.database import Row
 
+    from oneiric_postgres.bulk import Target
     from oneiric_postgres.pool import Pool
     from oneiric_postgres.session import Session
 
+T = TypeVar("T")
+
+_FIRST_WAIT = 0.01
+_LONGEST_WAIT = 1.0
+"""Seconds between two attempts at a transaction."""
 _STATEMENTS = 1000
 """How many statements are remembered."""
 _FOR_EVER = float("inf")
@@ -39,11 +50,16 @@ class PostgresAdapter(ServerAdapter, Calls, DatabaseAdapter):
     settings: PostgresSettings
 
     _raw: asyncpg.Pool | None = None
+    _given: dict[str, Any] | None = None
 
     def __init__(self, settings: Any = None) -> None:
         super().__init__(settings)
         self._statements: dict[Any, Statement] = {}
+        self._listeners: set[Listener] = set()
         self._rules = Rules(read_only=self.settings.read_only, pgbouncer=self.settings.pgbouncer)
+        self._begin = "BEGIN READ ONLY" if self.settings.read_only else "BEGIN"
+        # Behind PgBouncer nobody can say what a server's session was set to, so each call says it.
+        self._is_wrapped = self.settings.read_only and self.settings.pgbouncer
         self._is_judged = self.settings.reset == "dirty" and not self.settings.pgbouncer
 
     async def stream(
@@ -61,7 +77,7 @@ class PostgresAdapter(ServerAdapter, Calls, DatabaseAdapter):
             for row in await self.fetch_all(sql, *values, timeout=timeout):
                 yield row
             return
-        begun = self._transaction("BEGIN", self.settings.timeout if timeout is None else timeout)
+        begun = self._transaction(self._begin, self.settings.timeout if timeout is None else timeout)
         async with (
             begun as transaction,
             aclosing(transaction.stream(sql, *values, batch_size=batch_size, timeout=timeout)) as rows,
@@ -87,6 +103,90 @@ class PostgresAdapter(ServerAdapter, Calls, DatabaseAdapter):
         async with self._transaction(sql, self.settings.timeout) as transaction:
             yield transaction
 
+    async def run_transaction(
+        self,
+        work: Callable[[PostgresTransaction], Awaitable[T]],
+        *,
+        isolation: Isolation = "serializable",
+        read_only: bool | None = None,
+        retries: int = 10,
+        timeout: float | None = None,
+    ) -> T:
+        """What `await work(tx)` gives, in a transaction that is run again where the server can't keep it apart from others.
+
+        `work` is called anew for each attempt, so what else it does is done again too. A serialization failure or a deadlock
+        is tried again `retries` times, with pauses that grow and vary, within `timeout` seconds.
+        """
+        seconds = self.settings.timeout if timeout is None else timeout
+        attempts = stamina.retry_context(
+            on=_is_worth_another,
+            attempts=retries + 1,
+            timeout=seconds,
+            wait_initial=_FIRST_WAIT,
+            wait_max=_LONGEST_WAIT,
+            wait_jitter=_FIRST_WAIT,
+        ).with_name(f"a transaction on {self.name or 'postgres'}", (), {})
+        limit = asyncio.timeout(seconds)
+        try:
+            async with limit:
+                async for attempt in attempts:
+                    with attempt:
+                        async with self.transaction(isolation=isolation, read_only=read_only) as transaction:
+                            return await work(transaction)
+        except TimeoutError as error:
+            if not limit.expired():
+                raise
+            raise translated(Late("The transaction was not committed by its deadline."), self.name) from error
+        raise AssertionError("An attempt returns or raises.")
+
+    def listen(self, *channels: str, queued: int = 1000, probe: float = 10.0) -> Listener:
+        """Notifications of these channels, on a connection of its own: `async with db.listen("jobs") as events:`.
+
+        `async for event in events` gives each Notification, and a Gap where some may have been lost: the connection broke and
+        was replaced, or more than `queued` waited to be taken. Where nothing comes, the connection is asked every `probe`
+        seconds whether it is still there, and has as many to answer.
+        """
+        self._ready()
+        if self.settings.pgbouncer:
+            raise Unsupported(
+                "LISTEN needs a session of its own, which there is none behind PgBouncer.",
+                adapter=self.name,
+                hint="Use an instance that connects past it.",
+            )
+        listener = Listener(
+            self._connect_apart,
+            check(channels, self.name),
+            most=queued,
+            probe=probe,
+            adapter=self.name,
+            closed=self._listeners.discard,
+        )
+        self._listeners.add(listener)
+        return listener
+
+    async def migrate(self, folder: str | PathLike[str], *, timeout: float | None = None) -> list[Migration]:
+        """Apply the files `0001_name.sql`, … of a folder that are not applied yet, each in a transaction; returns these.
+
+        Several processes may do so at once: one applies, and the others wait. Raises MigrationError before anything is applied
+        where a file that was applied has changed or is gone, or a new one comes before it; a file that fails leaves nothing
+        of itself, and those before it stay.
+        """
+        self._ready()
+        try:
+            files = await asyncio.to_thread(read, folder)
+        except OneiricError as error:
+            error.adapter = self.name
+            raise
+        applied: list[Migration] = []
+        async with self._translating(""), self._session(timeout) as (session, deadline):
+            while True:
+                async with self._whole(session, deadline):
+                    migration = await apply_next(session.connection, files, self.name, deadline)
+                self._forget_verdicts()
+                if migration is None:
+                    return applied
+                applied.append(migration)
+
     @property
     def raw(self) -> asyncpg.Pool:
         """An `asyncpg.Pool` on the same server, for what the contract doesn't cover; its connections are its own."""
@@ -95,11 +195,19 @@ class PostgresAdapter(ServerAdapter, Calls, DatabaseAdapter):
 
     async def _opened(self, _pool: Pool, given: dict[str, Any], /) -> None:
         # Our own connections are not handed out: nobody could tell afterwards what was done to them.
+        self._given = given
         self._raw = await asyncpg.create_pool(
             **given, min_size=0, max_size=self.settings.pool_max_size, init=set_codecs
         )
 
+    async def _connect_apart(self) -> asyncpg.Connection:
+        """A connection that is not the pool's."""
+        if self._given is None:
+            raise self.not_initialized()
+        return await self._connect(self._given)
+
     async def _closing(self) -> None:
+        await asyncio.gather(*(listener.end() for listener in list(self._listeners)))
         raw, self._raw = self._raw, None
         if raw is not None:
             raw.terminate()
@@ -125,6 +233,8 @@ class PostgresAdapter(ServerAdapter, Calls, DatabaseAdapter):
             if len(self._statements) >= _STATEMENTS:
                 del self._statements[next(iter(self._statements))]
             self._statements[sql] = known
+            if sql == NOTIFY:
+                known.clean_until = _FOR_EVER
         return known
 
     @asynccontextmanager
@@ -142,6 +252,9 @@ class PostgresAdapter(ServerAdapter, Calls, DatabaseAdapter):
             await transaction.commit()
         finally:  # what a cancellation has left open is rolled back by the pool
             transaction.end()
+            if session.has_ddl:
+                session.has_ddl = False
+                self._forget_verdicts()
             pool.release(session)
 
     async def _run(
@@ -154,6 +267,9 @@ class PostgresAdapter(ServerAdapter, Calls, DatabaseAdapter):
         seconds = self.settings.timeout if timeout is None else timeout
         if seconds <= 0:
             raise translated(Late("The call's timeout is not above 0."), self.name)
+        if self._is_wrapped:
+            async with self._transaction(self._begin, seconds) as transaction:
+                return await transaction._run(sql, values, limit, seconds, with_status=with_status)  # noqa: SLF001
         session = pool.take()
         if session is None:
             before = pool.loop.time()
@@ -173,6 +289,11 @@ class PostgresAdapter(ServerAdapter, Calls, DatabaseAdapter):
         finally:
             pool.release(session)
 
+    def _target(self, table: object, columns: Sequence[str]) -> Target:
+        if self.settings.read_only:
+            raise QueryError("Rows are not written: the adapter is `read_only`.", adapter=self.name)
+        return super()._target(table, columns)
+
     async def _judge(self, session: Session, known: Statement, timeout: float) -> None:
         """Note whether the statement dirties the session; of one that comes again, the server is asked."""
         now = asyncio.get_running_loop().time()
@@ -189,8 +310,8 @@ class PostgresAdapter(ServerAdapter, Calls, DatabaseAdapter):
     def _forget_verdicts(self) -> None:
         """What is created now may be what a query calls next."""
         for known in self._statements.values():
-            known.clean_until = 0.0
-            known.ask_from = min(known.ask_from, 0.0) if known.names else known.ask_from
+            if known.ask_from < _FOR_EVER:
+                known.clean_until = known.ask_from = 0.0
 
     @asynccontextmanager
     async def _session(self, timeout: float | None) -> AsyncIterator[tuple[Session, Deadline]]:
@@ -205,7 +326,7 @@ class PostgresAdapter(ServerAdapter, Calls, DatabaseAdapter):
 
     @asynccontextmanager
     async def _whole(self, session: Session, deadline: Deadline, /) -> AsyncIterator[None]:
-        await session.connection.execute("BEGIN", timeout=deadline.left())
+        await session.connection.execute(self._begin, timeout=deadline.left())
         yield  # where an error leaves the block, the pool rolls back
         await session.connection.execute("COMMIT", timeout=deadline.left())
 
@@ -220,3 +341,8 @@ class PostgresAdapter(ServerAdapter, Calls, DatabaseAdapter):
             if ours is error:
                 raise
             raise ours from error
+
+
+def _is_worth_another(error: Exception) -> bool:
+    """Whether the transaction may go through if it is run again; one whose commit got no answer is not run twice."""
+    return isinstance(error, TransactionClosed) and error.transient

@@ -11,6 +11,7 @@ from oneiric.errors import QueryError
 
 from oneiric_postgres import bulk
 from oneiric_postgres.errors import CallersOwn, translated
+from oneiric_postgres.listening import check
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable, Sequence
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
     from oneiric_postgres.deadline import Deadline
     from oneiric_postgres.session import Session
     from oneiric_postgres.statement import Statement
+
+
+NOTIFY = "SELECT pg_catalog.pg_notify($1, $2)"
 
 
 class Calls(Queries):
@@ -122,6 +126,11 @@ class Calls(Queries):
             self._whole(session, deadline),
         ):
             return await bulk.Merge.of(target, conflict, update).run(session.connection, rows, deadline)
+
+    async def notify(self, channel: str, payload: str = "", *, timeout: float | None = None) -> None:
+        """Send a notification, at the transaction's commit where there is one; `payload` has at most 7,999 bytes."""
+        check([channel], self._label)
+        await self._run(NOTIFY, (channel, payload), 0, timeout)
 
     @asynccontextmanager
     async def _translating(self, sql: str) -> AsyncIterator[None]:

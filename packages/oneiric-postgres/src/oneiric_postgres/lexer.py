@@ -18,7 +18,7 @@ _PIECE = re.compile(
     | (?P<comment>--[^\n]*)
     | (?P<block>/\*)
     | (?P<word>[^\W\d][\w$]*)
-    | (?P<number>[\w.]+)
+    | (?P<number>\.?\d[\w.]*)
     | (?P<parameter>\$\d+)
     | (?P<operator>{_OPERATOR})
     | (?P<other>.)

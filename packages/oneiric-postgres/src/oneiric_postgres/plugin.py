@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from oneiric.adapters import vector
 from oneiric.adapters.database import CONCURRENT_READS, DURABLE, RETURNING, SAVEPOINTS
 from oneiric.adapters.vector import FILTERED_SEARCH
@@ -10,6 +12,9 @@ from oneiric.spec import AdapterSpec
 
 from oneiric_postgres.settings import PostgresSettings
 from oneiric_postgres.vector.settings import PgVectorSettings
+
+if TYPE_CHECKING:
+    import typer
 
 
 @hookimpl
@@ -35,3 +40,12 @@ def oneiric_adapters() -> list[AdapterSpec]:
             example={"dsn": "embedded://"},
         ),
     ]
+
+
+@hookimpl
+def oneiric_register_commands(app: typer.Typer) -> None:
+    """Add `oneiric migrate`."""
+    # Imported here: an application that discovers its adapters imports this module, and no command line.
+    from oneiric_postgres.command import migrate
+
+    app.command("migrate")(migrate)

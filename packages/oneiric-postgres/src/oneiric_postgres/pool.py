@@ -116,7 +116,7 @@ class Pool:
             session.connection.terminate()  # which frees what asyncpg still has of it
             self._wake()
         else:
-            self._mend(session, close=session.is_spoiled)
+            self._mend(session, close=False)
 
     async def close(self) -> None:
         """Close every connection: those in use after a moment, or the end of their calls. Idempotent."""
@@ -218,7 +218,7 @@ class Pool:
 
     def _is_to_be_reset(self, session: Session) -> bool:
         if self._reset == "dirty":
-            return session.is_dirty or session.is_spoiled
+            return session.is_dirty
         return self._reset == "always"
 
     async def _restore(self, session: Session) -> None:

@@ -32,13 +32,13 @@ _random = SystemRandom()
 class Session:
     """A connection with what was done to it. `is_dirty`: its session was, or may have been, changed and has to be reset."""
 
-    __slots__ = ("connection", "is_dirty", "is_spoiled", "since")
+    __slots__ = ("connection", "has_ddl", "is_dirty", "since")
 
     def __init__(self, connection: asyncpg.Connection) -> None:
         self.connection = connection
         self.is_dirty = False
-        self.is_spoiled = False
-        """Whether nothing undoes what was done to it: it is closed in place of being reset."""
+        self.has_ddl = False
+        """Whether what was run on it may have made something that queries call."""
         self.since = 0.0
         """Since when it lies idle, on the event loop's clock."""
 

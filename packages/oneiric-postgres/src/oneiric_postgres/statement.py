@@ -14,7 +14,8 @@ from oneiric_postgres.lexer import Piece, name_of, pieces
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-_OF_TRANSACTIONS = frozenset({"BEGIN", "START", "COMMIT", "END", "ROLLBACK", "ABORT", "SAVEPOINT", "RELEASE"})
+OF_TRANSACTIONS = frozenset({"BEGIN", "START", "COMMIT", "END", "ROLLBACK", "ABORT", "SAVEPOINT", "RELEASE"})
+"""The words by which a transaction is begun, parted or ended."""
 _READS = frozenset({"SELECT", "VALUES", "TABLE", "WITH"})
 _WRITES = frozenset({"INSERT", "UPDATE", "DELETE", "MERGE"})
 _READ_ONLY = _READS | {"SHOW", "EXPLAIN", "("}
@@ -121,7 +122,7 @@ def _refused(sql: str, kind: type[OneiricError], message: str, hint: str) -> Sta
 
 def _refusal(word: str, found: Sequence[Piece], rules: Rules) -> tuple[type[OneiricError], str, str] | None:
     second = found[1].text.upper() if len(found) > 1 else ""
-    if word in _OF_TRANSACTIONS or (word, second) == ("PREPARE", "TRANSACTION"):
+    if word in OF_TRANSACTIONS or (word, second) == ("PREPARE", "TRANSACTION"):
         return (
             QueryError,
             f"{word} is not run as a statement: it would leave somebody else's call inside a transaction.",

@@ -157,6 +157,7 @@ class PostgresTransaction(Calls, Transaction):
             # Nobody is asked here: the session may be dirty already, and the transaction have failed.
             if known is None or known.clean_until < asyncio.get_running_loop().time():
                 self._of.is_dirty = True
+                self._of.has_ddl = self._of.has_ddl or (known is not None and known.is_ddl)
             yield self._of, deadline
         finally:
             self._lock.release()
