@@ -235,6 +235,22 @@ BY_SOMEBODYS_CODE = {
 ROADS = {**BY_STATEMENT, **BY_SYSTEM_FUNCTION, **BY_SOMEBODYS_CODE}
 
 
+@pytest.fixture(scope="module")
+def database(server: Any) -> str:
+    """A database apart: names count in all of its schemas, and other tests leave theirs."""
+    server.psql("CREATE DATABASE sessions")
+    dsn: str = server.dsn.replace("/postgres?", "/sessions?")
+    return dsn
+
+
+@pytest.fixture
+async def config(database: str, schema: str) -> dict[str, Any]:
+    config = {"dsn": database, "search_path": schema}
+    async with PostgresAdapter(config) as db:
+        await db.execute(f"CREATE SCHEMA {schema}")
+    return config
+
+
 @pytest.fixture
 async def travel(config: dict[str, Any]) -> AsyncIterator[Callable[..., Any]]:
     """Go a road with an adapter of one connection; tells whether the next borrower finds that it was gone."""
