@@ -244,15 +244,17 @@ def database(server: Any) -> str:
 
 
 @pytest.fixture
-async def config(database: str, schema: str) -> dict[str, Any]:
+async def config(database: str, schema: str) -> AsyncIterator[dict[str, Any]]:
     config = {"dsn": database, "search_path": schema}
     async with PostgresAdapter(config) as db:
         await db.execute(f"CREATE SCHEMA {schema}")
-    return config
+        yield config
+        async with db.raw.acquire() as connection:
+            await connection.execute(f"SET client_min_messages = error; DROP SCHEMA {schema} CASCADE")
 
 
 @pytest.fixture
-async def travel(config: dict[str, Any]) -> AsyncIterator[Callable[..., Any]]:
+async def travel(config: dict[str, Any]) -> Callable[..., Any]:
     """Go a road with an adapter of one connection; tells whether the next borrower finds that it was gone."""
 
     async def travel(road: Road, how: str = "fetch_all", *, resets: bool) -> bool:
@@ -273,9 +275,7 @@ async def travel(config: dict[str, Any]) -> AsyncIterator[Callable[..., Any]]:
 
     async with PostgresAdapter(config) as db:
         assert await is_found_clean(db, PLAIN), "what another test has left would make everything dirty"
-        yield travel
-        async with db.raw.acquire() as connection:
-            await connection.execute(f"SET client_min_messages = error; DROP SCHEMA {config['search_path']} CASCADE")
+    return travel
 
 
 async def is_found_clean(db: PostgresAdapter, sql: str) -> bool:
