@@ -11,6 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from oneiric.adapters.vector import Record
 from oneiric.adapters.vector.filters import matches, to_json
 from oneiric.testing.vector.strategies import payloads_and_filters
+from oneiric_postgres import PgVectorAdapter
 from oneiric_qdrant import QdrantAdapter
 
 if TYPE_CHECKING:
@@ -73,6 +74,7 @@ def engines(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engines]:
 
 def _adapters(folder: Path) -> dict[str, VectorAdapter]:
     return {
+        "pgvector": PgVectorAdapter({"dsn": "embedded://filters"}),
         "qdrant, local": QdrantAdapter({"url": "embedded://"}),
         "qdrant, edge": QdrantAdapter({"url": f"embedded://{folder}/edge", "engine": "edge"}),
     }
