@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from oneiric.embedded import join
 from oneiric.embedded.valkey import ValkeyEngine
+from redis.exceptions import RedisError
 
 from oneiric_rq.address import Address, Scheme
 from oneiric_rq.connection import Route
@@ -20,6 +22,9 @@ if TYPE_CHECKING:
     from redis.asyncio import Redis
 
     from oneiric_rq.settings import RedisQueueSettings
+
+_CLOSES_WITHIN = 1.0
+"""Seconds for the connections of `raw`, which its users may have left in the middle of something."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,9 +62,13 @@ class Engine:
         """Close everything, whatever the broker does."""
         self.pool.close()
         await self.watcher.close()
-        await self.client.aclose()
-        if self.member is not None:
-            await self.member.leave()
+        try:
+            with suppress(TimeoutError, RedisError):
+                async with asyncio.timeout(_CLOSES_WITHIN):
+                    await self.client.aclose(close_connection_pool=True)
+        finally:
+            if self.member is not None:
+                await self.member.leave()
 
 
 async def _route(address: Address, settings: RedisQueueSettings) -> Route:
