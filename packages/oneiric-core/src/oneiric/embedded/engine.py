@@ -21,6 +21,9 @@ class Plan:
     where a server begins with an empty directory."""
     serve: tuple[str, ...]
     """What runs the server in the foreground, on `home.data`, with its socket in `home.run`."""
+    stale: tuple[str, ...] = ()
+    """Files of a server that was killed that keep a new one from starting. They are removed before each start: by then the
+    kernel has said that no process of the old server lives, which their contents can only guess."""
     stop: tuple[tuple[int, float], ...]
     """The signals that end it, from the kindest, each with the seconds that it then has."""
 

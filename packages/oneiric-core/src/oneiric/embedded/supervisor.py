@@ -49,8 +49,11 @@ class Supervisor:
 
     def supervise(self) -> None:
         """Start or adopt the server, and end it when the last member has gone."""
-        for number in (signal.SIGINT, signal.SIGHUP):
-            signal.signal(number, signal.SIG_IGN)
+        for number in (
+            signal.SIGINT,
+            signal.SIGHUP,
+        ):  # caught and not ignored, as what is executed would ignore them too
+            signal.signal(number, lambda *_: None)
         signal.signal(signal.SIGTERM, lambda *_: self.events.put(_TOLD))
         threading.Thread(target=self._watch_members, daemon=True).start()
         try:
@@ -59,7 +62,7 @@ class Supervisor:
                 self._make()
             while True:
                 since = time.monotonic()
-                self._wait_for_end_of(self._start(self.plan["serve"], serves=True) if pid is None else pid)
+                self._wait_for_end_of(self._serve() if pid is None else pid)
                 if time.monotonic() - since < _SETTLED:
                     raise Over
                 pid = None
@@ -94,9 +97,15 @@ class Supervisor:
                 raise Over
         self.unfinished.rename(self.data)
 
+    def _serve(self) -> int:
+        shutil.rmtree(self.run, ignore_errors=True)
+        self.run.mkdir(0o700, exist_ok=True)
+        for path in self.plan["stale"]:
+            Path(path).unlink(missing_ok=True)
+        return self._start(self.plan["serve"], serves=True)
+
     def _start(self, command: list[str], *, serves: bool) -> int:
         """Start a process that holds `server.lock`, and whose end is an event."""
-        self.run.mkdir(0o700, exist_ok=True)
         server = open_lock(self.directory / "server.lock")
         fcntl.flock(server, fcntl.LOCK_EX)
         self.child = subprocess.Popen(  # noqa: S603 - the command of an adapter's engine
