@@ -20,6 +20,8 @@ from oneiric.errors import ConnectionFailed, DeadlineExceeded, Unsupported
 from oneiric.masking import without_passwords
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from oneiric.embedded.engine import Engine, Plan
 
 _SUPERVISOR = Path(__file__).with_name("supervisor.py")
@@ -104,9 +106,11 @@ async def _join(place: Place, engine: Engine) -> Member:
             share.close()
             raise
         except BaseException:
-            if not home.is_kept and share.try_alone() and not is_held(home.supervisor):
-                home.remove()  # nobody else will
-            share.close()
+            try:
+                if not home.is_kept and share.try_alone() and not is_held(home.supervisor):
+                    await _undisturbed(home.remove)  # nobody else will
+            finally:
+                share.close()
             raise
         return Member(engine.url(home.run), home, plan, share)
 
@@ -169,23 +173,30 @@ async def _supervise(home: Home, plan: Plan, *, is_new: bool = False) -> None:
         "is_kept": home.is_kept,
         "is_new": is_new,
     }
-    spawning = asyncio.ensure_future(asyncio.to_thread(_spawn, home, json.dumps(what)))
-    cancelled: asyncio.CancelledError | None = None
-    while not spawning.done():
-        try:
-            await asyncio.wait({spawning})
-        except asyncio.CancelledError as error:
-            cancelled = error
-    if cancelled is not None:
-        raise cancelled
     try:
-        spawning.result()
+        await _undisturbed(_spawn, home, json.dumps(what))
     except (OSError, subprocess.SubprocessError) as error:
         raise ConnectionFailed(
             f"The supervisor of the embedded {home.engine} server can't be started: {type(error).__name__}.",
             hint=f"Look into {str(home.log)!r}.",
             transient=False,
         ) from error
+
+
+async def _undisturbed(function: Callable[..., None], *arguments: object) -> None:
+    """Call a function in a thread, to its end however often we are cancelled; then let the cancellation go on."""
+    call = asyncio.ensure_future(asyncio.to_thread(function, *arguments))
+    cancelled: asyncio.CancelledError | None = None
+    while not call.done():
+        try:
+            await asyncio.wait({call})
+        except asyncio.CancelledError as error:
+            cancelled = error
+    failed = call.exception()
+    if cancelled is not None:
+        raise cancelled
+    if failed is not None:
+        raise failed
 
 
 def _spawn(home: Home, plan: str) -> None:
