@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-
 import pytest
 from oneiric.testing.memory import MemoryVector
 from oneiric_mcp.demo.vector import embed, use_vector
@@ -16,7 +14,7 @@ async def _answer() -> str:
 
 async def test_a_vector_index_finds_installed_packages_by_words() -> None:
     answer = await _answer()
-    assert re.search(r"are (\S+ \(\d\.\d\d\)(, )?){3}, in", answer), answer
+    assert "are pydantic (0." in answer, answer
 
 
 async def test_it_says_where_a_filter_is_dropped(monkeypatch: pytest.MonkeyPatch) -> None:

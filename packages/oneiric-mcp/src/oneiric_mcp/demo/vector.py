@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 _COLLECTION = "oneiric_demo_packages"
 _DIMENSION = 512
-_QUESTION = "a library to validate data and settings, or to test them, in Python"
+_QUESTION = "data validation by type hints"
 _FEWEST_FILES = 20
 _SHOWN = 3
 
@@ -49,7 +49,7 @@ async def use_vector(index: VectorAdapter) -> str:
 def embed(text: str) -> list[float]:
     """The text as a vector of length 1: its words and their beginnings, each hashed to a place and a sign."""
     vector = [0.0] * _DIMENSION
-    for word in re.findall(r"[a-z]{3,}", text.lower()):
+    for word in re.findall(r"[a-z]{4,}", text.lower()):
         for feature in {word, word[:5]}:
             number = int.from_bytes(blake2b(feature.encode(), digest_size=8).digest())
             vector[number % _DIMENSION] += 1.0 if number >> 63 else -1.0
