@@ -20,5 +20,6 @@ def oneiric_adapters() -> list[AdapterSpec]:
             settings=CelerySettings,
             capabilities=CAPABILITIES,
             example={"broker_url": "redis://localhost:6379/0"},
+            demo_worker="oneiric_celery.demo:run_worker",
         )
     ]
