@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import re
 import time
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
@@ -21,7 +20,7 @@ from oneiric.errors import (
     Unsupported,
 )
 
-from oneiric_rq import encoding, health, keys, outcome, workers
+from oneiric_rq import dependencies, encoding, health, keys, outcome, schedule, workers
 from oneiric_rq.engine import Engine
 from oneiric_rq.errors import translated
 from oneiric_rq.plugin import CAPABILITIES
@@ -41,8 +40,6 @@ if TYPE_CHECKING:
     from oneiric_rq.connection import Command
 
 _HEALTH_WITHIN = 5.0
-_ID = re.compile(r"[A-Za-z0-9_-]{1,1000}")
-"""What can be the id of a job of RQ's, whoever has submitted it."""
 _LOOK_AGAIN = 1.0
 """Seconds after which a task that is waited for is looked at, also where the broker has said nothing."""
 _STARTS_WITHIN = 2.0
@@ -144,6 +141,37 @@ class RedisQueueAdapter(QueueAdapter):
             await self._bounded(submit, timeout)
         return [task.task_id for task in given]
 
+    async def submit_after(
+        self,
+        after: Sequence[str],
+        task_name: str,
+        args: Sequence[Any] = (),
+        kwargs: Mapping[str, Any] | None = None,
+        *,
+        queue: str | None = None,
+        task_id: str | None = None,
+        max_retries: int | None = None,
+        even_if_failed: bool = False,
+        timeout: float | None = None,
+    ) -> str:
+        """Submit a task that starts when those with the ids `after` have succeeded, or at once where they have.
+
+        It waits for ever for one that is cancelled, and for one that fails, unless `even_if_failed`. What it returns is its
+        id; raises UnknownTask where there is no task of one of the ids. What they return is not passed on: give it the ids.
+        """
+        engine = self._ready()
+        given = {} if kwargs is None else kwargs
+        task = self._checked(
+            Task(name=task_name, args=args, kwargs=given, queue=queue, task_id=task_id, max_retries=max_retries)
+        )
+
+        async def submit() -> None:
+            ids = dependencies.checked(after)
+            await dependencies.submit(engine.pool, self.settings, task, ids, even_if_failed=even_if_failed)
+
+        await self._bounded(submit, timeout)
+        return task.task_id
+
     async def get_task_status(self, task_id: str, *, timeout: float | None = None) -> TaskStatus:
         """What is known of a task. `progress` is what it has reported with `oneiric_rq.report_progress`."""
         engine = self._ready()
@@ -168,7 +196,7 @@ class RedisQueueAdapter(QueueAdapter):
         Where that worker doesn't listen, as it was killed, it is too late. Tasks that wait for a cancelled one go on waiting.
         """
         engine = self._ready()
-        if not is_id(task_id):
+        if not keys.is_id(task_id):
             return CancelOutcome.UNKNOWN
         cancelled = await self._bounded(lambda: self._cancel(engine, task_id, stop=stop), timeout)
         engine.watcher.tell(task_id)
@@ -187,6 +215,14 @@ class RedisQueueAdapter(QueueAdapter):
         """The workers that listen for commands now, whichever RQ has started them."""
         engine = self._ready()
         return await self._bounded(lambda: workers.infos(engine.pool), timeout)
+
+    async def run_schedule(self) -> None:
+        """Submit the tasks of the setting `schedule` at their times, until cancelled.
+
+        However many run the same schedule, each task is submitted once a time. Raises ConfigError for a time that can't be.
+        """
+        self._ready()
+        await schedule.run(self, self.settings.schedule)
 
     @property
     def raw(self) -> Redis:
@@ -283,14 +319,9 @@ class RedisQueueAdapter(QueueAdapter):
 _OVER = frozenset({TaskState.SUCCEEDED, TaskState.FAILED, TaskState.CANCELLED, TaskState.UNKNOWN})
 
 
-def is_id(task_id: object) -> bool:
-    """Whether there can be a task of that id."""
-    return isinstance(task_id, str) and _ID.fullmatch(task_id) is not None
-
-
 async def _look(engine: Engine, task_id: str) -> TaskStatus:
     """What is known of a task, and where it has ended, how."""
-    if not is_id(task_id):
+    if not keys.is_id(task_id):
         return TaskStatus(task_id=task_id, state=TaskState.UNKNOWN)
     record = Record.of(task_id, await engine.pool.call("HMGET", keys.job(task_id), *FIELDS))
     if record.state not in {TaskState.SUCCEEDED, TaskState.FAILED}:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import sys
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -54,6 +55,37 @@ def worker(
     except OneiricError as error:
         typer.echo(f"Error: {error}", err=True)
         raise typer.Exit(2) from None
+
+
+@app.command()
+def schedule(
+    *,
+    instance: Annotated[str, typer.Option(help="The instance of oneiric.yaml that has the settings.")] = "rq",
+    config: Annotated[str | None, typer.Option(help="Another file than oneiric.yaml.")] = None,
+) -> None:
+    """Submit the tasks of the setting `schedule` at their times; any number may run, each task is submitted once."""
+    try:
+        settings = _settings(instance, config, None)
+        if not settings.schedule:
+            raise ConfigError(f"The instance `{instance}` has no `schedule`.")
+        with suppress(KeyboardInterrupt):
+            asyncio.run(_scheduled(settings, instance))
+    except OneiricError as error:
+        typer.echo(f"Error: {error}", err=True)
+        raise typer.Exit(2) from None
+
+
+async def _scheduled(settings: RedisQueueSettings, name: str) -> None:
+    # Imported here: `oneiric-rq --help` is to do without the driver.
+    from oneiric_rq.adapter import RedisQueueAdapter
+
+    adapter = RedisQueueAdapter(settings)
+    adapter.name = name
+    async with adapter:
+        try:
+            await adapter.run_schedule()
+        except ExceptionGroup as group:
+            raise group.exceptions[0] from None
 
 
 @contextmanager

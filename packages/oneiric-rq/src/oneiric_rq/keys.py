@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from rq.defaults import RQ_KEY_PREFIX
 
 PREFIX = RQ_KEY_PREFIX
@@ -12,6 +14,12 @@ QUEUES = f"{PREFIX}:queues"
 WORKERS = f"{PREFIX}:workers"
 """A set: the keys of all workers."""
 WORKER = f"{PREFIX}:worker:"
+_ID = re.compile(r"[A-Za-z0-9_-]{1,1000}")
+
+
+def is_id(task_id: object) -> bool:
+    """Whether there can be a task of that id, whoever has submitted it."""
+    return isinstance(task_id, str) and _ID.fullmatch(task_id) is not None
 
 
 def job(task_id: str) -> str:
@@ -37,6 +45,11 @@ def scheduled(name: str) -> str:
 def deferred(name: str) -> str:
     """A sorted set: the ids of the tasks that wait for other tasks."""
     return f"{PREFIX}:deferred:{name}"
+
+
+def dependencies(task_id: str) -> str:
+    """A set: the ids of the tasks that it waits for. RQ writes two colons."""
+    return f"{PREFIX}:job::{task_id}:dependencies"
 
 
 def commands(worker: str) -> str:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from oneiric.adapters.base import AdapterSettings
 from oneiric.adapters.queue import DURABLE
 from oneiric.adapters.targets import Endpoint, Targets
-from pydantic import AfterValidator, Field, FiniteFloat, SecretStr
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, FiniteFloat, SecretStr
 
 from oneiric_rq.address import Address, Scheme
 
@@ -19,6 +19,30 @@ A_YEAR = 365 * A_DAY
 def _check_url(url: str) -> str:
     Address.parse(url)
     return url
+
+
+class Recurring(BaseModel):
+    """A task that is submitted again and again."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True, use_attribute_docstrings=True)
+
+    task: Annotated[str, Field(min_length=1, max_length=200)]
+    """Its name."""
+
+    cron: Annotated[str, Field(pattern=r"^\s*\S+(\s+\S+){4,5}\s*$")]
+    """When, in UTC, as cron has it: minute, hour, day, month, day of the week; `0 4 * * *` is at four each day."""
+
+    args: tuple[Any, ...] = ()
+    """Its arguments."""
+
+    kwargs: dict[str, Any] = {}
+    """Its named arguments."""
+
+    queue: Annotated[str, Field(pattern=QUEUE)] | None = None
+    """Where it is submitted to; the default queue, where None."""
+
+    max_retries: Annotated[int, Field(ge=0)] | None = None
+    """How often it is run again where it fails."""
 
 
 class RedisQueueSettings(AdapterSettings):
@@ -66,6 +90,9 @@ class RedisQueueSettings(AdapterSettings):
 
     tasks: tuple[str, ...] = ()
     """What `oneiric-rq worker` may run: `myapp.tasks` for all public functions of that module, `myapp.tasks.send` for one."""
+
+    schedule: dict[Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,100}$")], Recurring] = {}
+    """What `run_schedule()` and `oneiric-rq schedule` submit again and again, by names of your choice."""
 
     def targets(self) -> Targets:
         """The broker, and what is read to reach it."""
