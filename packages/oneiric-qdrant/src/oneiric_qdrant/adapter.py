@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from oneiric.adapters.base import Health
-from oneiric.adapters.vector import Match, Record, VectorAdapter
+from oneiric.adapters.vector import Distance, Match, Record, VectorAdapter
 from oneiric.adapters.vector.records import check_filter, check_limit, checked_collection, checked_vector
 from oneiric.errors import DeadlineExceeded, InvalidRequest, Unsupported
 
@@ -16,6 +16,7 @@ from oneiric_qdrant.cancellation import undisturbed
 from oneiric_qdrant.engine import chosen
 from oneiric_qdrant.errors import translated
 from oneiric_qdrant.points import id_of, ids_of, payload_of
+from oneiric_qdrant.scaling import scaled
 from oneiric_qdrant.server import seconds
 from oneiric_qdrant.settings import QdrantSettings
 from oneiric_qdrant.upload import CallersOwn, checked_points, fitting, uploaded
@@ -28,8 +29,6 @@ if TYPE_CHECKING:
     from oneiric_qdrant.engine import Engine
     from oneiric_qdrant.points import Found
     from oneiric_qdrant.store import Store
-
-from oneiric.adapters.vector import Distance
 
 _HEALTH_WITHIN = 5.0
 """Seconds that a health check takes at most."""
@@ -145,7 +144,8 @@ class QdrantAdapter(VectorAdapter):
             about = await store.collection(_name(collection))
             check_limit(limit, self.name)
             check_filter(filter, self.name)
-            wanted = [checked_vector(about, vector, self.name) for vector in vectors]
+            checked = [checked_vector(about, vector, self.name) for vector in vectors]
+            wanted = scaled(checked) if about.distance is Distance.COSINE else checked
             most = limit
             if limit > _MANY:
                 most = min(limit, await store.count(about.name, None, within))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING, Any
 
 from oneiric.adapters.vector import Collection, Distance
@@ -27,6 +28,8 @@ _DISTANCES = {
     Distance.DOT: models.Distance.DOT,
     Distance.EUCLIDEAN: models.Distance.EUCLID,
 }
+_KNOWN_FOR = 30.0
+"""Seconds that a collection's dimension and distance are taken as known: to ask for them takes as long as a search."""
 _OURS = {theirs: ours for ours, theirs in _DISTANCES.items()}
 
 
@@ -38,6 +41,7 @@ class ClientStore(Store):
     def __init__(self, raw: AsyncQdrantClient, params: models.SearchParams | None = None) -> None:
         self.raw = raw
         self._params = params
+        self._known: dict[str, tuple[Collection, float]] = {}
 
     async def ask(self) -> None:
         """Ask for the names of the collections: that takes the server's key, and little else."""
@@ -55,16 +59,25 @@ class ClientStore(Store):
 
     async def collection(self, name: str) -> Collection:
         """The collection; Unsupported for one that the contract can't express."""
+        known, until = self._known.get(name, (None, 0.0))
+        if known is not None and time.monotonic() < until:
+            return known
         found = await self._described(name)
         if found is None:
             raise not_found(name)
         if not isinstance(found, Collection):
             hint = "It takes one vector without a name, by cosine, dot product or Euclidean distance."
             raise Unsupported(f"The collection {name!r} wasn't made for this contract.", hint=hint)
+        self._known[name] = found, time.monotonic() + _KNOWN_FOR
         return found
+
+    def forget(self) -> None:
+        """Ask for each collection anew: somebody else may have made it so."""
+        self._known.clear()
 
     async def create(self, new: Collection, indexes: Mapping[str, str], timeout: int) -> None:
         """Create it, then its indexes, each of which is made again without harm where an earlier call got stuck."""
+        self.forget()
         there = await self._described(new.name)
         if there is None:
             vectors = models.VectorParams(size=new.dimension, distance=_DISTANCES[new.distance])
@@ -81,6 +94,7 @@ class ClientStore(Store):
 
     async def drop(self, name: str, timeout: int) -> None:
         """Drop it."""
+        self.forget()
         await self.raw.delete_collection(name, timeout=timeout)
 
     async def upsert(self, collection: str, points: Sequence[Point], timeout: int) -> None:

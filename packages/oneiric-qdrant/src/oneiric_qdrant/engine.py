@@ -81,7 +81,11 @@ class Direct(Engine):
         """Await it."""
         if not self.is_at_home():
             raise OtherLoop
-        return await work(self._store)
+        try:
+            return await work(self._store)
+        except Exception:
+            self._store.forget()
+            raise
 
     async def close(self) -> None:
         """Close its connections."""

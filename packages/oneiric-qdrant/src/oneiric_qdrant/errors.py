@@ -6,6 +6,7 @@ What a server says is not repeated: it may quote what was sent. It is in the `__
 from __future__ import annotations
 
 import json
+import sqlite3
 import ssl
 from contextlib import suppress
 from typing import TYPE_CHECKING
@@ -78,7 +79,7 @@ def is_conflict(error: Exception) -> bool:
     return False
 
 
-def _translated(error: BaseException) -> OneiricError | None:
+def _translated(error: BaseException) -> OneiricError | None:  # noqa: C901 - one kind a case
     match error:
         case UnexpectedResponse():
             return _of_status(error.status_code or 0, _said(error))
@@ -97,6 +98,14 @@ def _translated(error: BaseException) -> OneiricError | None:
             return ConnectionFailed(
                 "The embedded engine has failed.", hint="Its own words are in the cause.", transient=False
             )
+        case json.JSONDecodeError() | ValidationError():
+            return _not_qdrant()
+        case sqlite3.Error():
+            return ConnectionFailed(
+                "The folder can't be used.", hint="SQLite's words are in the cause.", transient=False
+            )
+        case ValueError():
+            return InvalidRequest("Qdrant refuses the request.", hint="What it says is in the cause.")
         case QdrantException():
             return ConnectionFailed("Qdrant takes no more requests for now.", hint=_BUSY)
         case OSError():
@@ -170,7 +179,7 @@ def _of_transport(error: Exception) -> OneiricError:
     if isinstance(error, httpx.TimeoutException):
         return DeadlineExceeded("Qdrant didn't answer in time.")
     if isinstance(error, ValidationError | ValueError):
-        return ConnectionFailed("What answers there doesn't answer as Qdrant.", hint=_SOMETHING_ELSE, transient=False)
+        return _not_qdrant()
     for each in _causes(error):
         if isinstance(each, ssl.SSLCertVerificationError):
             return _untrusted()
@@ -185,14 +194,18 @@ def _of_transport(error: Exception) -> OneiricError:
 
 def _of_connection(said: str) -> OneiricError:
     """Why a gRPC channel can't be had, by what the library says of it."""
-    if "CERTIFICATE_VERIFY_FAILED" in said or "Peer name" in said:
+    if "CERTIFICATE_VERIFY_FAILED" in said or "Hostname Verification" in said or "Peer name" in said:
         return _untrusted()
     if "WRONG_VERSION_NUMBER" in said:
         return _no_tls()
-    if "http1.x" in said.lower():
+    if "http1.x" in said.lower() or "ALPN" in said:
         hint = "Give `grpc_port` the port for gRPC (6334 is the default), or leave `grpc` out."
         return ConnectionFailed("What answers there speaks no gRPC.", hint=hint, transient=False)
     return ConnectionFailed("Qdrant can't be reached by gRPC.", hint="Check the host of `url`, and `grpc_port`.")
+
+
+def _not_qdrant() -> ConnectionFailed:
+    return ConnectionFailed("What answers there doesn't answer as Qdrant.", hint=_SOMETHING_ELSE, transient=False)
 
 
 def _untrusted() -> ConnectionFailed:

@@ -6,6 +6,7 @@ import warnings
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
+from oneiric.errors import ConnectionFailed
 from qdrant_client import AsyncQdrantClient
 
 from oneiric_qdrant.client import ClientStore
@@ -37,9 +38,13 @@ class LocalStore(ClientStore):
             with warnings.catch_warnings():
                 _be_quiet()
                 return cls(AsyncQdrantClient(path=str(folder.path)), folder)
-        except BaseException:
+        except Exception as error:
             folder.release()
-            raise
+            raise ConnectionFailed(
+                f"The folder {str(folder.path)!r} can't be read: it is damaged, or of another version of local mode.",
+                hint="Restore it from a backup, or give another folder.",
+                transient=False,
+            ) from error
 
     async def ask(self) -> None:
         """See that the folder is there still."""

@@ -63,11 +63,11 @@ def is_text(text: str) -> bool:
     return True
 
 
-def point_of(record: Record) -> Point:
-    """The point of a record that has been checked."""
+def point_of(record: Record, vector: Sequence[float]) -> Point:
+    """The point of a record that has been checked, with that vector."""
     payload = {kept(key): value for key, value in record.payload.items()}
     payload[ID] = record.id
-    return Point(point_id(record.id), record.vector, payload)
+    return Point(point_id(record.id), vector, payload)
 
 
 def id_of(found: Found) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import ssl
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,10 +14,6 @@ from qdrant_client import AsyncQdrantClient, models
 from oneiric_qdrant.client import ClientStore
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from oneiric.adapters.vector import Collection
-
     from oneiric_qdrant.settings import QdrantSettings
 
 _NO_DEADLINE = 86_400
@@ -32,49 +27,16 @@ _GRPC: dict[str, Any] = {
     "grpc.min_reconnect_backoff_ms": 1_000,
     "grpc.max_reconnect_backoff_ms": 2_000,
     "grpc.enable_retries": 0,
+    "grpc.enable_http_proxy": 0,
 }
 
 
-_KNOWN_FOR = 30.0
-"""Seconds that a collection's dimension and distance are taken as known: to ask for them takes as long as a search."""
-
-
-class ServerStore(ClientStore):
-    """A server, and what is known of its collections."""
-
-    def __init__(self, raw: AsyncQdrantClient, params: models.SearchParams | None = None) -> None:
-        super().__init__(raw, params)
-        self._known: dict[str, tuple[Collection, float]] = {}
-
-    async def collection(self, name: str) -> Collection:
-        """The collection, as it was up to half a minute ago."""
-        about, until = self._known.get(name, (None, 0.0))
-        if about is None or time.monotonic() > until:
-            about = await super().collection(name)
-            self._known[name] = about, time.monotonic() + _KNOWN_FOR
-        return about
-
-    def forget(self, name: str) -> None:
-        """Ask for it anew the next time."""
-        self._known.pop(name, None)
-
-    async def create(self, new: Collection, indexes: Mapping[str, str], timeout: int) -> None:
-        """Create it."""
-        self.forget(new.name)
-        await super().create(new, indexes, timeout)
-
-    async def drop(self, name: str, timeout: int) -> None:
-        """Drop it."""
-        self.forget(name)
-        await super().drop(name, timeout)
-
-
-def opened(settings: QdrantSettings) -> ServerStore:
+def opened(settings: QdrantSettings) -> ClientStore:
     """The store; nothing is connected yet. Raises ConnectionFailed where the file of authorities can't be read."""
     options: dict[str, Any] = {}
     if settings.url.startswith("https://"):
         options["verify"] = _context(settings.ca_file)
-    # As a header: as `api_key` the client would put the connection on https, whatever the URL says.
+    # As a header: of an `api_key` without TLS the client warns, which is for whoever writes the URL to know.
     key = settings.api_key.get_secret_value() if settings.api_key else None
     raw = AsyncQdrantClient(
         url=settings.url,
@@ -89,7 +51,7 @@ def opened(settings: QdrantSettings) -> ServerStore:
         **options,
     )
     params = models.SearchParams(hnsw_ef=settings.hnsw_ef, exact=settings.exact)
-    return ServerStore(raw, params if settings.exact or settings.hnsw_ef else None)
+    return ClientStore(raw, params if settings.exact or settings.hnsw_ef else None)
 
 
 def seconds(timeout: float) -> int:

@@ -26,7 +26,7 @@ def _check_url(url: str) -> str:
     except ValueError:  # of a port that is none
         is_usable, parts = False, urlsplit("")
     if not is_usable:
-        raise ValueError("give `http://host:port`, `https://host:port`, `embedded://`, or `embedded:///folder`")
+        raise ValueError("this is no URL of a server (http or https, with a host), and no embedded one")
     if "@" in parts.netloc:
         raise ValueError("a password in the URL is not used; give the key as `api_key`")
     if parts.query or parts.fragment:
@@ -36,9 +36,16 @@ def _check_url(url: str) -> str:
 
 def _check_folder(folder: str) -> None:
     if folder and (not folder.startswith("/") or folder.strip("/ ") == ""):
-        raise ValueError("after `embedded://` comes nothing, or the absolute path of a folder: `embedded:///folder`")
+        raise ValueError("an embedded URL ends after its two slashes, or goes on with the absolute path of a folder")
     if "\0" in folder:
         raise ValueError("the folder holds a NUL character")
+
+
+def _check_key(key: SecretStr) -> SecretStr:
+    text = key.get_secret_value()
+    if not text or not text.isascii() or not text.isprintable() or " " in text:
+        raise ValueError("the key is empty, or holds characters that no key has")
+    return key
 
 
 class QdrantSettings(AdapterSettings):
@@ -52,7 +59,7 @@ class QdrantSettings(AdapterSettings):
     """What keeps `embedded:///folder`. `local`: qdrant-client's local mode, for small data. `edge`: Qdrant Edge, which
     is beta and needs the extra `oneiric-qdrant[edge]`. A folder belongs to the one that wrote it."""
 
-    api_key: SecretStr | None = None
+    api_key: Annotated[SecretStr, AfterValidator(_check_key)] | None = None
     """The server's API key."""
 
     grpc: bool = False
@@ -87,11 +94,11 @@ class QdrantSettings(AdapterSettings):
     @model_validator(mode="after")
     def _check_together(self) -> QdrantSettings:
         if self.engine == "edge" and not self.folder:
-            raise ValueError("`engine: edge` is for `embedded:///folder`")
+            raise ValueError("that engine keeps folders only; give the URL of one, or leave `engine` out")
         if self.folder is not None and (self.grpc or self.api_key or self.ca_file):
-            raise ValueError("`grpc`, `api_key` and `ca_file` are for a server; the URL is an embedded one")
+            raise ValueError("`grpc`, `api_key` and `ca_file` are for a server, and the URL is an embedded one")
         if self.ca_file is not None and not self.url.startswith("https://"):
-            raise ValueError("`ca_file` is for `https://`")
+            raise ValueError("`ca_file` is for TLS, which the URL doesn't ask for")
         return self
 
     @property

@@ -40,6 +40,9 @@ class Store(ABC):
     async def collection(self, name: str) -> Collection:
         """The collection of that name. Raises CollectionNotFound."""
 
+    def forget(self) -> None:  # noqa: B027 - an engine of one's own knows what there is
+        """Called after an error: take nothing as known."""
+
     @abstractmethod
     async def create(self, new: Collection, indexes: Mapping[str, str], timeout: int) -> None:
         """Create a collection. Raises CollectionExists where there is another of its name."""

@@ -8,11 +8,13 @@ from functools import partial
 from itertools import count
 from typing import TYPE_CHECKING, Any
 
+from oneiric.adapters.vector import Distance
 from oneiric.adapters.vector.records import checked_records
 from oneiric.errors import OneiricError
 
 from oneiric_qdrant.errors import translated
 from oneiric_qdrant.points import point_of
+from oneiric_qdrant.scaling import scaled
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -90,7 +92,11 @@ async def _side_by_side(send: Any, tasks: int) -> None:
 
 
 def _points(about: Collection, records: Iterable[Record], adapter: str | None) -> list[Point]:
-    return [point_of(record) for record in checked_records(about, records, adapter).values()]
+    checked = checked_records(about, records, adapter).values()
+    vectors: list[Any] = [record.vector for record in checked]
+    if about.distance is Distance.COSINE:
+        vectors = scaled(vectors)
+    return [point_of(record, vector) for record, vector in zip(checked, vectors, strict=True)]
 
 
 def _given(records: Iterable[Record], is_over: threading.Event) -> Iterator[Record]:

@@ -52,7 +52,6 @@ class Shards:
         shard = edge.EdgeShard.create(str(path), config)
         for field, kind in indexes:
             shard.update(edge.UpdateOperation.create_field_index(field, _INDEXES[kind]))
-        shard.flush()
         self._write(self._known | {name: (dimension, distance)})
         self._open[name] = shard
 
