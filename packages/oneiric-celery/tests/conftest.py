@@ -33,7 +33,7 @@ class Valkey:
         self._server = self._new(None)
 
     def _new(self, port: int | None) -> ValkeyServer:
-        options = {"appendonly": "yes", "save": ""}
+        options = {"appendonly": "yes", "appendfsync": "always", "save": ""}
         server = ValkeyServer(
             data_dir=self._folder, persist=True, config=options, **({} if port is None else {"port": port})
         )

@@ -46,6 +46,7 @@ def prepare(app: Celery, *, visibility_timeout: float = 3600.0) -> Celery:
         worker_prefetch_multiplier=1,
         worker_deduplicate_successful_tasks=True,
         broker_connection_retry_on_startup=True,
+        broker_connection_max_retries=None,
     )
     if _is_on_redis(app):
         _prepare_redis(app, visibility_timeout)
