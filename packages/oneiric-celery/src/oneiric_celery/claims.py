@@ -25,11 +25,19 @@ _LOOK = 0.01
 
 
 class Claims:
-    """Claims of one adapter."""
+    """The claims of one adapter, and the records of tasks that need none."""
 
     def __init__(self, redis: Redis, expires: float) -> None:
         self._redis = redis
         self._expires = expires
+
+    async def note(self, submissions: Sequence[Submission], list_names: Sequence[str | None]) -> None:
+        """Write the records of tasks with new ids, but for those whose workers have been quicker."""
+        async with self._redis.pipeline(transaction=False) as pipe:
+            for submission, name in zip(submissions, list_names, strict=True):
+                record = queued(submission, list_name=name)
+                pipe.set(key_of(submission.task_id), record, nx=True, px=int(self._expires * 1000))
+            await pipe.execute()
 
     async def claim(self, submissions: Sequence[Submission], lease: float) -> dict[str, str]:
         """Claim ids for so many seconds: those that are ours now, with the claim. The others' tasks have been sent."""
@@ -51,12 +59,12 @@ class Claims:
         return ours
 
     async def confirm(
-        self, submissions: Sequence[Submission], claims: dict[str, str], list_names: Sequence[str]
+        self, submissions: Sequence[Submission], claims: dict[str, str], list_names: Sequence[str | None]
     ) -> None:
         """Turn claims into records of tasks that were sent, but for those whose workers have written since."""
         async with self._redis.pipeline(transaction=False) as pipe:
             for submission, name in zip(submissions, list_names, strict=True):
-                record = queued(submission, list_name=name or None)
+                record = queued(submission, list_name=name)
                 milliseconds = int(self._expires * 1000)
                 pipe.eval(
                     scripts.REPLACE, 1, key_of(submission.task_id), claims[submission.task_id], record, milliseconds

@@ -17,12 +17,14 @@ from oneiric_celery.redis_broker import RedisBroker
 from oneiric_celery.results import Results
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine, Sequence
+    from collections.abc import Coroutine, Mapping, Sequence
 
     from oneiric.adapters.queue import Task
     from oneiric.adapters.queue.submission import Submission
 
     from oneiric_celery.settings import CelerySettings
+
+    _Pair = tuple[Submission, Task]
 
 _LETTING_GO = 0.5
 """Seconds for which we try to take back a claim."""
@@ -63,22 +65,41 @@ class Engine:
         """Raise unless both answer."""
         await asyncio.gather(self.broker.ping(), self.results.ping())
 
-    async def submit(self, tasks: Sequence[tuple[Submission, Task]], seconds: float) -> None:
+    async def submit(self, tasks: Sequence[_Pair], seconds: float) -> None:
         """Send tasks, but for those whose ids are known."""
         if isinstance(self.broker, RedisBroker) and self._is_direct:
-            await self.broker.submit(tasks)
+            await self.broker.submit(tasks, asyncio.get_running_loop().time() + seconds)
             return
-        unique = {submission.task_id: (submission, task) for submission, task in reversed(tasks)}
-        claims = await self._claims.claim([submission for submission, _ in unique.values()], seconds)
-        claimed = [unique[task_id] for task_id in claims]
+        own = [each for each in tasks if each[1].task_id is None]
+        given = {
+            submission.task_id: (submission, task) for submission, task in reversed(tasks) if task.task_id is not None
+        }
+        if own:
+            await self._send_new(own)
+        if given:
+            await self._send_claimed(given, seconds)
+
+    async def _send_new(self, tasks: Sequence[_Pair]) -> None:
+        """Send tasks and write their records, at the same time: nobody else knows their ids yet but their workers."""
+        submissions = [submission for submission, _ in tasks]
+        sent, noted = await asyncio.gather(
+            self.broker.push(tasks), self._claims.note(submissions, self._lists(submissions)), return_exceptions=True
+        )
+        for outcome in (sent, noted):
+            if isinstance(outcome, BaseException):
+                raise outcome
+
+    async def _send_claimed(self, tasks: Mapping[str, _Pair], seconds: float) -> None:
+        """Send tasks whose ids are the callers' own, of each id one."""
+        claims = await self._claims.claim([submission for submission, _ in tasks.values()], seconds)
+        claimed = [tasks[task_id] for task_id in claims]
         try:
             await self.broker.push(claimed)
         except BaseException:
-            # What was not sent for certain may be sent again; what may have been is so too, rather than lost.
-            await _quietly(self._claims.give_up(claims))
+            await _quietly(self._claims.give_up(claims))  # so that it can be tried again with the same id
             raise
         submissions = [submission for submission, _ in claimed]
-        await self._claims.confirm(submissions, claims, [self._list_of(each) for each in submissions])
+        await self._claims.confirm(submissions, claims, self._lists(submissions))
 
     async def examine(self, seconds: float) -> tuple[bool, str]:
         """Whether broker and result backend answer within so many seconds, and a sentence for each that doesn't."""
@@ -97,11 +118,12 @@ class Engine:
         await self.broker.close()
         await self._homes.leave()
 
-    def _list_of(self, submission: Submission) -> str:
+    def _lists(self, submissions: Sequence[Submission]) -> list[str | None]:
+        """The Redis list of each; None on RabbitMQ."""
         if not self.settings.broker.is_redis:
-            return ""
-        priority = options_of(submission, is_redis=True).get("priority", 0)
-        return list_of(submission.queue, priority, self.settings.priority_steps)
+            return [None] * len(submissions)
+        steps = self.settings.priority_steps
+        return [list_of(each.queue, options_of(each, is_redis=True).get("priority", 0), steps) for each in submissions]
 
     async def _workers(self, seconds: float) -> str:
         try:

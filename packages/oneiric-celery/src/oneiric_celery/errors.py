@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import re
 import ssl
-from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
 from amqp.exceptions import AccessRefused, AMQPError
@@ -28,30 +27,47 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from types import TracebackType
 
 _CREDENTIALS = (AuthenticationError, AuthorizationError, NoPermissionError, AccessRefused)
 _REFUSED_LOGIN = re.compile(r"WRONGPASS|NOAUTH|invalid (username-)?password|AUTH called|ACCESS_REFUSED", re.IGNORECASE)
 _FULL = re.compile(r"^(OOM|MISCONF|READONLY|NOREPLICAS|LOADING|BUSY|MASTERDOWN)\b")
 
 
-@asynccontextmanager
-async def deadline(seconds: float, adapter: str | None, what: str) -> AsyncIterator[float]:
-    """Let the block take so long, and raise what goes wrong in it as one of our errors. `what` begins a sentence."""
-    limit = asyncio.timeout(seconds)
-    try:
-        async with limit:
-            yield seconds
-    except TimeoutError as error:
-        if isinstance(error, OneiricError):
-            raise
-        said = f"{what} had no answer in {seconds:g} s." if limit.expired() else f"{what} had no answer in time."
-        raise DeadlineExceeded(said, adapter=adapter) from error
-    except Exception as error:
-        ours = translated(error, adapter, what)
-        if ours is error:
-            raise
-        raise ours from error
+class CleanedUp(Exception):
+    """The adapter was cleaned up before the call could be done."""
+
+
+class deadline:  # noqa: N801 - used as asyncio.timeout is
+    """`async with deadline(seconds, adapter, "Submitting")`: the block may take so long, and raises errors of ours.
+
+    A class, as a generator's context manager would cost a small call a good part of its time.
+    """
+
+    __slots__ = ("_adapter", "_limit", "_seconds", "_what")
+
+    def __init__(self, seconds: float, adapter: str | None, what: str) -> None:
+        self._seconds = seconds
+        self._adapter = adapter
+        self._what = what
+        self._limit = asyncio.timeout(seconds)
+
+    async def __aenter__(self) -> float:
+        await self._limit.__aenter__()
+        return self._seconds
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        try:
+            await self._limit.__aexit__(kind, error, traceback)
+        except TimeoutError as passed:
+            said = f"{self._what} had no answer in {self._seconds:g} s."
+            raise DeadlineExceeded(said, adapter=self._adapter) from passed
+        if isinstance(error, Exception):
+            ours = translated(error, self._adapter, self._what)
+            if ours is not error:
+                raise ours from error
 
 
 def translated(error: Exception, adapter: str | None, what: str) -> Exception:
@@ -59,6 +75,10 @@ def translated(error: Exception, adapter: str | None, what: str) -> Exception:
     if isinstance(error, OneiricError):
         error.adapter = error.adapter or adapter
         return error
+    if isinstance(error, CleanedUp):
+        return ConnectionFailed(
+            "The adapter was cleaned up before this call was done.", adapter=adapter, transient=False
+        )
     if isinstance(error, RedisTimeoutError | TimeoutError):
         return DeadlineExceeded(f"{what} had no answer in time.", adapter=adapter)
     if isinstance(error, _CREDENTIALS) or (isinstance(error, RedisError) and _REFUSED_LOGIN.search(str(error))):

@@ -6,11 +6,12 @@ import asyncio
 import time
 from typing import TYPE_CHECKING, Any
 
-from oneiric.errors import ConnectionFailed
 from redis.asyncio import BlockingConnectionPool, Redis
 from redis.asyncio.connection import AbstractConnection, Connection, SSLConnection, UnixDomainSocketConnection
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
+
+from oneiric_celery.errors import CleanedUp
 
 if TYPE_CHECKING:
     from oneiric_celery.settings import CelerySettings
@@ -45,7 +46,7 @@ class Pool(BlockingConnectionPool):
 
     def _check(self) -> None:
         if self._is_closed:
-            raise ConnectionFailed("The adapter was cleaned up before this call was done.", transient=False)
+            raise CleanedUp
 
 
 def client(settings: CelerySettings, server: Server) -> Redis:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from redis.exceptions import ResponseError
 
 from oneiric_celery import scripts
+from oneiric_celery.courier import Courier
 from oneiric_celery.mailbox import Mailbox
 from oneiric_celery.message import lists_of, message
 from oneiric_celery.record import key_of, queued
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
     from oneiric_celery.record import Record
     from oneiric_celery.settings import CelerySettings
 
+    _Parcel = tuple[tuple[str, str], tuple[str | float, ...]]
+    """The keys of a task, and what the script of submits is told of it."""
+
 _PART = 1000
 """How many messages of a list are looked at in one step of the server."""
 _NEAR = 0.5
@@ -37,22 +41,32 @@ class RedisBroker:
         self._app = app
         self._redis = redis
         self.mailbox = Mailbox(redis, database)
+        self._courier = Courier(self._submit)
 
     async def ping(self) -> None:
         """Raise unless it answers."""
         await self._redis.ping()
 
-    async def submit(self, tasks: Sequence[tuple[Submission, Task]]) -> None:
+    async def submit(self, tasks: Sequence[tuple[Submission, Task]], give_up: float) -> None:
         """Push tasks and write their records, in one step, but for those whose ids have a record already."""
-        keys: list[str] = [scripts.SCHEDULE, scripts.PARKED]
-        arguments: list[str | float] = []
-        for submission, task in tasks:
-            made = message(self._app, submission, task, self._settings.priority_steps)
-            due = self._due(submission)
-            record = queued(submission, list_name=made.key, is_parked=due is not None)
-            keys += [key_of(submission.task_id), made.key]
-            arguments += [submission.task_id, record, self._lifetime(submission), made.text, "" if due is None else due]
-        await self._redis.eval(scripts.SUBMIT, len(keys), *keys, *arguments)
+        await self._courier.send([self._parcel(*each) for each in tasks], give_up)
+
+    def _parcel(self, submission: Submission, task: Task) -> _Parcel:
+        made = message(self._app, submission, task, self._settings.priority_steps)
+        due = self._due(submission)
+        record = queued(submission, list_name=made.key, is_parked=due is not None)
+        lifetime = self._lifetime(submission)
+        return (key_of(submission.task_id), made.key), (
+            submission.task_id,
+            record,
+            lifetime,
+            made.text,
+            "" if due is None else due,
+        )
+
+    async def _submit(self, parcels: Sequence[_Parcel]) -> None:
+        keys = [scripts.SCHEDULE, scripts.PARKED, *(key for keys, _ in parcels for key in keys)]
+        await self._redis.eval(scripts.SUBMIT, len(keys), *keys, *(each for _, rest in parcels for each in rest))
 
     async def push(self, tasks: Sequence[tuple[Submission, Task]]) -> None:
         """Push tasks, and nothing else: their records are on another server."""
@@ -94,6 +108,7 @@ class RedisBroker:
 
     async def close(self) -> None:
         """Close all connections."""
+        await self._courier.close()
         await self.mailbox.close()
         await self._redis.aclose()
 
