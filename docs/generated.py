@@ -31,11 +31,14 @@ def _signature(function: Callable[..., Any]) -> str:
     return str(inspect.signature(function)).replace("'", "")
 
 
-def settings(settings_class: type[AdapterSettings]) -> None:
-    """A settings class as a table of its keys."""
+def settings(settings_class: type[AdapterSettings], without: type[AdapterSettings] | None = None) -> None:
+    """A settings class as a table of its keys; those of the class `without` are told elsewhere."""
     schema = settings_class.model_json_schema()
+    told = without.model_fields if without else {}
     print("| key | type | default | |\n|---|---|---|---|")
     for key, field in schema["properties"].items():
+        if key in told:
+            continue
         default = "required" if key in schema.get("required", ()) else f"`{field.get('default')!r}`".replace("'", "")
         print(f"| `{key}` | {_type(field)} | {default} | {' '.join(field.get('description', '').split())} |")
 

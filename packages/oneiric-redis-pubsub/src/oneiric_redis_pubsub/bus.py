@@ -9,9 +9,12 @@ from typing import TYPE_CHECKING, Any
 from oneiric.adapters.base import Health
 from oneiric.adapters.messaging import MessageAdapter, Outgoing
 from oneiric.adapters.messaging.checking import Checks
+from oneiric.embedded import join
+from oneiric.embedded.valkey import ValkeyEngine
 from oneiric.errors import AuthenticationFailed, InvalidMessage, OneiricError, Unsupported
 
 from oneiric_redis_pubsub.errors import code_of
+from oneiric_redis_pubsub.server import parse
 from oneiric_redis_pubsub.session import Session
 
 if TYPE_CHECKING:
@@ -112,7 +115,11 @@ class RedisBus(MessageAdapter):
         raise NotImplementedError
 
     async def _opened(self) -> Session:
-        session = Session(self.settings, self.settings.server, self.name)
+        server, member = self.settings.server, None
+        if server.is_embedded:
+            member = await join(self.settings.url, ValkeyEngine("oneiric-redis-pubsub"), timeout=self.settings.timeout)
+            server = parse(member.url)
+        session = Session(self.settings, server, self.name, member)
         try:
             await session.line.open()
             await self._look_at(session)

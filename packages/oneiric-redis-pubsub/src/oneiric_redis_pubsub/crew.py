@@ -35,9 +35,9 @@ class Crew:
                 await self._all_done()
         finally:
             await self._abandoned()
-        for task in self.tasks:
-            if not task.cancelled():
-                task.result()
+        errors = [error for task in self.tasks if not task.cancelled() and (error := task.exception())]
+        if errors:
+            raise errors[0]
 
     def abandon(self) -> None:
         """Cancel the callbacks that still run."""

@@ -28,6 +28,10 @@ class Inbox(Generic[T]):
     def __len__(self) -> int:
         return len(self._items)
 
+    def items(self) -> list[T]:
+        """What waits, the oldest first."""
+        return [*self._items]
+
     def put(self, item: T) -> None:
         """Add an item, also where it is full."""
         self._items.append(item)

@@ -21,13 +21,18 @@ if TYPE_CHECKING:
 class Line:
     """A wire, and the next one where it broke. Nothing is sent twice: what was under way then, fails."""
 
-    def __init__(self, connector: Connector, adapter: str | None, timeout: float) -> None:
+    def __init__(
+        self, connector: Connector, adapter: str | None, timeout: float, greeting: Command | None = None
+    ) -> None:
         self._connector = connector
         self._adapter = adapter
         self._timeout = timeout
         self._wire: Wire | None = None
         self._connecting: asyncio.Task[Wire] | None = None
         self._is_closed = False
+        self._greeting = greeting
+        self.greeted: Any = None
+        """The answer to `greeting`, which each new connection is asked."""
 
     async def call(self, *command: Any, timeout: float | None = None) -> Any:
         """The answer to a command. Raises an OneiricError; a server's error that has no class of its own as MessagingError."""
@@ -35,11 +40,15 @@ class Line:
 
     async def call_many(self, commands: Sequence[Command], *, timeout: float | None = None) -> list[Any]:
         """The answers to commands that are sent together. Raises the first error among them."""
-        answers: list[Any] = await self._within(timeout, lambda wire: wire.call_many(commands))
+        answers = await self.call_all(commands, timeout=timeout)
         for answer in answers:
             if isinstance(answer, Exception):
                 raise translated(answer, self._adapter) from answer
         return answers
+
+    async def call_all(self, commands: Sequence[Command], *, timeout: float | None = None) -> list[Any]:
+        """The answers to commands that are sent together; an error of the server's is one of them."""
+        return await self._within(timeout, lambda wire: wire.call_many(commands))  # type: ignore[no-any-return]
 
     async def open(self) -> None:
         """Connect, if it isn't connected."""
@@ -93,8 +102,9 @@ class Line:
         return await asyncio.shield(self._connecting)
 
     async def _connect(self) -> Wire:
-        wire = Wire(await self._connector.connect())
-        self._wire = wire
+        wire = self._wire = Wire(await self._connector.connect())
+        if self._greeting is not None:
+            self.greeted = await wire.call(self._greeting)
         return wire
 
 

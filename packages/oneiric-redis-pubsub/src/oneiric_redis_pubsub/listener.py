@@ -6,6 +6,7 @@ import asyncio
 import logging
 import math
 import random
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -34,14 +35,24 @@ Arrived = tuple[bytes, bytes]
 """The channel, and what was published to it."""
 
 
+@dataclass(frozen=True, slots=True)
+class Joined:
+    """From here on it listens."""
+
+    gap: Gap | None
+    """What may have been lost before; None at the first time."""
+
+
 class Listener:
-    """Puts what arrives into an inbox, and after an interruption a Gap.
+    """Puts what arrives into an inbox, and when it begins to listen, or does so again, a Joined.
 
     While the inbox is full nothing is read, so that memory is bounded here; the server then buffers, and closes the
     connection when that is too much for it.
     """
 
-    def __init__(self, session: Session, command: str, channel: str, queue: str, inbox: Inbox[Arrived | Gap]) -> None:
+    def __init__(
+        self, session: Session, command: str, channel: str, queue: str, inbox: Inbox[Arrived | Joined]
+    ) -> None:
         self._session = session
         self._subscribe = (command, channel)
         self._queue = queue
@@ -85,8 +96,7 @@ class Listener:
             async with asyncio.timeout(self._session.settings.connect_timeout):
                 await connection.send_command(*self._subscribe, check_health=False)
                 await connection.read_response(timeout=math.inf, disconnect_on_error=False)
-            if self._heard is not None:
-                self._inbox.put(self._gap(self._heard))
+            self._inbox.put(Joined(None if self._heard is None else self._gap(self._heard)))
             await self._read(connection)
         finally:
             await close(connection)

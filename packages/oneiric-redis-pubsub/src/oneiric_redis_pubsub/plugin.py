@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
-from oneiric.adapters.messaging import GAPS, PATTERNS
+from oneiric.adapters.messaging import (
+    AT_LEAST_ONCE,
+    DEAD_LETTERS,
+    DURABLE,
+    GAPS,
+    GROUPS,
+    IDEMPOTENCY,
+    ORDER_BY_KEY,
+    PATTERNS,
+    REPLAY,
+)
 from oneiric.hookspecs import hookimpl
 from oneiric.spec import AdapterSpec
 
-from oneiric_redis_pubsub.settings import RedisPubSubSettings
+from oneiric_redis_pubsub.settings import RedisPubSubSettings, RedisStreamSettings
 
 
 @hookimpl
 def oneiric_adapters() -> list[AdapterSpec]:
-    """Declare the `redis-pubsub` adapter."""
+    """Declare the `redis-pubsub` and `redis-streams` adapters."""
     return [
         AdapterSpec(
             "redis-pubsub",
@@ -20,6 +30,19 @@ def oneiric_adapters() -> list[AdapterSpec]:
             adapter="oneiric_redis_pubsub.adapter:RedisMessageAdapter",
             settings=RedisPubSubSettings,
             capabilities=frozenset({GAPS, PATTERNS}),
-            example={"url": "redis://localhost:6379/0"},
+            example={"url": "embedded://"},
+            conformance="oneiric_redis_pubsub.conformance:PubSubSuite",
+        ),
+        AdapterSpec(
+            "redis-streams",
+            type="messaging",
+            summary="Redis or Valkey Streams: durable, at least once, with dead letters, replay and order by key.",
+            adapter="oneiric_redis_pubsub.streams.adapter:RedisStreamAdapter",
+            settings=RedisStreamSettings,
+            capabilities=frozenset(
+                {AT_LEAST_ONCE, DEAD_LETTERS, DURABLE, GAPS, GROUPS, IDEMPOTENCY, ORDER_BY_KEY, REPLAY}
+            ),
+            example={"url": "embedded://"},
+            conformance="oneiric_redis_pubsub.conformance:StreamsSuite",
         ),
     ]

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from urllib.parse import SplitResult, unquote, urlsplit
+from urllib.parse import unquote, urlsplit
+
+from oneiric.embedded import Place, is_embedded
 
 PORT = 6379
 
@@ -27,6 +29,8 @@ class Server:
 
 def parse(url: str) -> Server:
     """What the URL says. Raises ValueError with a sentence that repeats nothing of it."""
+    if is_embedded(url):
+        return _embedded(url)
     try:
         parts = urlsplit(url)
         port = parts.port
@@ -34,8 +38,6 @@ def parse(url: str) -> Server:
         raise ValueError("it is no URL: its host or port can't be read") from None
     if parts.query or parts.fragment:
         raise ValueError("it has a query or a fragment; TLS, timeouts and the like are settings of their own")
-    if parts.scheme == "embedded":
-        return _embedded(parts)
     user = unquote(parts.username) if parts.username else None
     password = unquote(parts.password) if parts.password else None
     if parts.scheme == "unix":
@@ -61,7 +63,5 @@ def _database(path: str) -> int:
     return int(number or 0)
 
 
-def _embedded(parts: SplitResult) -> Server:
-    if parts.netloc:
-        raise ValueError("`embedded://` takes a path after a third slash, or nothing")
-    return Server(is_embedded=True, folder=unquote(parts.path) or None)
+def _embedded(url: str) -> Server:
+    return Server(is_embedded=True, folder=Place.parse(url).path)

@@ -11,8 +11,9 @@ from oneiric_redis_pubsub.connector import Connector
 from oneiric_redis_pubsub.line import Line
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Coroutine, Iterator
 
+    from oneiric.embedded import Member
     from redis.asyncio import Redis
 
     from oneiric_redis_pubsub.crew import Crew
@@ -35,7 +36,9 @@ class Reader:
 class Session:
     """One life of an adapter, from `init` to `cleanup`."""
 
-    def __init__(self, settings: RedisSettings, server: Server, adapter: str | None) -> None:
+    def __init__(
+        self, settings: RedisSettings, server: Server, adapter: str | None, member: Member | None = None
+    ) -> None:
         self.loop = asyncio.get_running_loop()
         self.settings = settings
         self.adapter = adapter
@@ -43,7 +46,9 @@ class Session:
         self.line = Line(self.connector, adapter, settings.timeout)
         self.raw: Redis = self.connector.client()
         self.readers: set[Reader] = set()
+        self._member = member
         self._closing: asyncio.Task[None] | None = None
+        self._aside: set[asyncio.Task[None]] = set()
 
     def stop(self) -> asyncio.Task[None]:
         """Let the readers end, and then close everything; the task that does so is the same however often it is asked for."""
@@ -52,6 +57,12 @@ class Session:
                 reader.stop()
             self._closing = self.loop.create_task(self._close(), name="oneiric-redis-cleanup")
         return self._closing
+
+    def aside(self, work: Coroutine[None, None, None]) -> None:
+        """Do something that nobody waits for; it ends with the session."""
+        task = self.loop.create_task(work, name="oneiric-redis-aside")
+        self._aside.add(task)
+        task.add_done_callback(self._aside.discard)
 
     def is_handled_in(self, task: asyncio.Task[object] | None) -> bool:
         """Whether the task is one of those in which our callbacks run."""
@@ -80,5 +91,11 @@ class Session:
                 if late:
                     await asyncio.wait(late, timeout=self.settings.connect_timeout)
         finally:
-            await self.line.close()
-            await self.raw.aclose()
+            for task in self._aside:
+                task.cancel()
+            try:
+                await self.line.close()
+                await self.raw.aclose()
+            finally:
+                if self._member is not None:
+                    await self._member.leave()

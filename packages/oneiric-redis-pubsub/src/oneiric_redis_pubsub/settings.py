@@ -43,7 +43,7 @@ class RedisSettings(AdapterSettings):
 
     url: Annotated[str, AfterValidator(_check_url)]
     """`redis://host:6379/0`, `rediss://…` with TLS, or `unix:///path/of/socket`; a password is better given apart. Or
-    `embedded://` or `embedded:///folder`: a Valkey from a wheel (extra `embedded`), started here."""
+    a Valkey from a wheel (extra `embedded`), started here: `embedded://` in memory, `embedded:///PATH` kept in that folder."""
 
     username: _Text | None = None
     """The user of the server's ACL, where the `url` has none."""

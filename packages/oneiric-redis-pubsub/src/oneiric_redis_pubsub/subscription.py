@@ -5,14 +5,12 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
-from oneiric.adapters.messaging import Gap, Message
-
 from oneiric_redis_pubsub.envelope import opened
 from oneiric_redis_pubsub.inbox import Inbox
-from oneiric_redis_pubsub.listener import Listener
+from oneiric_redis_pubsub.listener import Joined, Listener
 
 if TYPE_CHECKING:
-    from oneiric.adapters.messaging import OnGap
+    from oneiric.adapters.messaging import Gap, Message, OnGap
 
     from oneiric_redis_pubsub.listener import Arrived
     from oneiric_redis_pubsub.session import Session
@@ -30,7 +28,7 @@ class Subscription:
     def __init__(self, session: Session, prefix: str, queue: str, on_gap: OnGap | None, size: int) -> None:
         self._prefix = len(prefix)
         self._on_gap = on_gap
-        self._inbox: Inbox[Arrived | Gap] = Inbox(size)
+        self._inbox: Inbox[Arrived | Joined] = Inbox(size)
         command, channel = "SUBSCRIBE", f"{prefix}{queue}"
         if "*" in queue:
             command, channel = "PSUBSCRIBE", prefix.translate(_SPECIAL_AND_STAR) + queue.translate(_SPECIAL)
@@ -39,8 +37,9 @@ class Subscription:
     async def next(self) -> Message | None:
         """The next message; None once it is stopped. Raises an OneiricError where the server refuses to be listened to."""
         while (arrived := await self._inbox.get()) is not None:
-            if isinstance(arrived, Gap):
-                await told(self._on_gap, arrived)
+            if isinstance(arrived, Joined):
+                if arrived.gap is not None:
+                    await told(self._on_gap, arrived.gap)
                 continue
             channel, payload = arrived
             try:
