@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 import asyncpg
@@ -350,18 +351,20 @@ async def _each(rows: list[asyncpg.Record], convert: Callable[[asyncpg.Record], 
 
 
 async def _matches(stored: Stored, rows: list[asyncpg.Record]) -> list[Match]:
-    return await _each(sorted(rows, key=_distance), lambda row: _match(stored, row))
+    """The matches of rows, the nearest first."""
+    nearest = 1.0 if stored.is_cosine else 0.0  # the score at no distance
+
+    def match(row: asyncpg.Record) -> Match:
+        id_, payload, vector, distance = row["id"], row["payload"], row.get("embedding"), row["distance"]
+        numbers = stored.encoder.numbers(vector) if vector is not None else None
+        return Match(id_, nearest - distance, payload_of(payload), numbers)
+
+    matches = await _each(rows, match)
+    matches.sort(key=_score, reverse=True)
+    return matches
 
 
-def _distance(row: asyncpg.Record) -> float:
-    distance: float = row["distance"]
-    return distance
-
-
-def _match(stored: Stored, row: asyncpg.Record) -> Match:
-    score = (1.0 if stored.is_cosine else 0.0) - row["distance"]
-    vector = stored.encoder.numbers(row["embedding"]) if "embedding" in row else None
-    return Match(row["id"], score, payload_of(row["payload"]), vector)
+_score = attrgetter("score")
 
 
 def _record(stored: Stored, row: asyncpg.Record) -> Record:

@@ -9,9 +9,8 @@ from __future__ import annotations
 
 import json
 import math
-import re
 import struct
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from oneiric.adapters.vector import Distance, Record
 from oneiric.adapters.vector.base import MAX_ID_LENGTH
@@ -26,12 +25,13 @@ if TYPE_CHECKING:
     from asyncpg import Connection
     from oneiric.adapters.vector import Collection
 
-JSONB = b"\x01"
-"""The version that stands before a jsonb's text."""
-_SUSPECT = re.compile(r"\\u0000|\d{16}")
-"""What may be a NUL character or an integer beyond 2**53, in JSON."""
-_MANY_DIGITS = 16
-"""Fewer are never beyond it."""
+    Row = tuple[str, str, bytes]
+    """A record as it is stored: its id, its payload as JSON, its vector."""
+
+_DIGITS = bytes(ord("1") if chr(byte) in "0123456789" else 0 for byte in range(256))
+"""Any digit as a 1, all else as 0: so a long number is found in a fifth of a regular expression's time."""
+_LONG = b"1" * 16
+"""As many digits as an integer has that may be beyond 2**53."""
 _MAX_BRACKETS = 30
 """So many arrays may lie in each other without a further look."""
 
@@ -48,14 +48,6 @@ def _kind(byte: int) -> int:
 _KINDS = bytes(map(_kind, range(256)))
 
 
-class Row(NamedTuple):
-    """A record as it is stored."""
-
-    id: str
-    payload: bytes
-    vector: bytes
-
-
 class Encoder:
     """Encodes the records and the questions of one collection."""
 
@@ -67,15 +59,13 @@ class Encoder:
 
     def row(self, record: Record, number: int) -> Row:
         """The record, which is that of this number. Raises InvalidRecord."""
-        if type(record) is Record and _is_plain_id(record.id):
-            payload = _plain(record.payload)
-            vector = self._plain(record.vector) if payload is not None else None
-            if payload is not None and vector is not None:
-                return Row(record.id, payload, vector)
+        if type(record) is Record:
+            id_, payload, vector = record.id, _plain(record.payload), self._plain(record.vector)
+            if payload and vector and type(id_) is str and 0 < len(id_) <= MAX_ID_LENGTH and is_text(id_):
+                return id_, payload, vector
         (checked,) = checked_records(self._collection, [record], first=number).values()
-        payload = JSONB + _json(checked.payload).encode()
         try:
-            return Row(checked.id, payload, self._packed(checked.vector))
+            return checked.id, _json(checked.payload), self._packed(checked.vector)
         except InvalidRecord as error:
             error.message = f"Record {number}: {error.message}"
             raise
@@ -121,14 +111,16 @@ class Encoder:
 
 
 async def register(connection: Connection, extension: str) -> None:
-    """Have a connection take and give vectors and jsonb as bytes, so that an array of vectors is one of vectors."""
-    for name, schema in (("vector", extension), ("halfvec", extension), ("jsonb", "pg_catalog")):
-        await connection.set_type_codec(name, schema=schema, encoder=bytes, decoder=bytes, format="binary")
+    """Have a connection take and give vectors as bytes, so that an array of them is one of vectors, and jsonb as text."""
+    for name in ("vector", "halfvec"):
+        await connection.set_type_codec(name, schema=extension, encoder=bytes, decoder=bytes, format="binary")
+    await connection.reset_type_codec("jsonb", schema="pg_catalog")
 
 
-def payload_of(stored: bytes) -> dict[str, Any]:
-    """The payload that a jsonb holds."""
-    payload: dict[str, Any] = _decode(stored[1:].decode())[0]
+def payload_of(stored: str) -> dict[str, Any]:
+    """The payload that a jsonb holds. A float such as 1e300 is written there with all its digits."""
+    decode = _decode_carefully if _LONG in stored.encode().translate(_DIGITS) else _decode
+    payload: dict[str, Any] = decode(stored)
     return payload
 
 
@@ -151,31 +143,27 @@ def _unpacked(vector: object) -> list[Any] | None:
     return numbers
 
 
-def _is_plain_id(id_: object) -> bool:
-    return type(id_) is str and 0 < len(id_) <= MAX_ID_LENGTH and id_.isascii() and "\0" not in id_
-
-
-def _plain(payload: object) -> bytes | None:
+def _plain(payload: object) -> str | None:
     """A flat payload, or None where it may be wrong: its keys are strings, and what JSON's encoder takes without complaint
     can only be too large an integer, a NUL, half a surrogate pair, or too deep.
     """
-    if type(payload) is not dict:
+    if type(payload) is not dict or set(map(type, payload)) - {str}:
         return None
     try:
         text = _json(payload)
-        data = JSONB + text.encode()
+        data = text.encode()
     except (ValueError, TypeError, RecursionError):
         return None
-    if text.count("{") > 1 or text.count("[") > _MAX_BRACKETS or _SUSPECT.search(text):
+    if _LONG in data.translate(_DIGITS) or "\\u0000" in text or text.count("{") > 1 or text.count("[") > _MAX_BRACKETS:
         return None
-    return data if all(type(key) is str for key in payload) else None
+    return text
 
 
 def _number(digits: str) -> float:
-    """jsonb writes 1e300 with all its digits: what is beyond a payload's integers was a float."""
     number = int(digits)
-    return number if len(digits) < _MANY_DIGITS or abs(number) <= MAX_INTEGER else float(digits)
+    return number if abs(number) <= MAX_INTEGER else float(digits)
 
 
 _json = json.JSONEncoder(allow_nan=False, ensure_ascii=False, separators=(",", ":")).encode
-_decode = json.JSONDecoder(parse_int=_number).raw_decode
+_decode = json.JSONDecoder().decode
+_decode_carefully = json.JSONDecoder(parse_int=_number).decode

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from oneiric.adapters.vector.filters import And, Equals, In, IsEmpty, IsNull, Not, Or, Range
 from oneiric.errors import InvalidFilter
 
-from oneiric_postgres.vector.encoding import JSONB, is_text
+from oneiric_postgres.vector.encoding import is_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -63,7 +63,7 @@ def _of_a_field(filter: Filter, bind: Bind) -> str:
         case Range(field):
             return f"(payload @? {bind(_path(filter))}::jsonpath)"
         case IsNull(field):
-            return f"(payload @> {bind(_jsonb({field: None}))}::jsonb)"
+            return f"(payload @> {bind(json.dumps({field: None}))}::jsonb)"
     raise InvalidFilter(f"{type(filter).__name__} is no filter.")
 
 
@@ -73,9 +73,9 @@ def _equal(field: str, values: tuple[Scalar, ...], bind: Bind) -> str:
     if not held:
         return "FALSE"
     if len(held) == 1:
-        alone, inside = (bind(_jsonb({field: each})) for each in (held[0], held))
+        alone, inside = (bind(json.dumps({field: each})) for each in (held[0], held))
         return f"(payload @> {alone}::jsonb OR payload @> {inside}::jsonb)"
-    objects = [_jsonb({field: each}) for value in held for each in (value, [value])]
+    objects = [json.dumps({field: each}) for value in held for each in (value, [value])]
     return f"(payload @> ANY({bind(objects)}::jsonb[]))"
 
 
@@ -90,7 +90,3 @@ def _path(filter: Range) -> str:
 
 def _is_empty(field: str, bind: Bind) -> str:
     return f"(COALESCE(payload -> {bind(field)}::text, 'null') IN ('null', '[]'))"
-
-
-def _jsonb(value: object) -> bytes:
-    return JSONB + json.dumps(value).encode()

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from contextlib import suppress
 from itertools import islice
 from typing import TYPE_CHECKING
 
@@ -52,12 +53,11 @@ class Batch:
             while part := list(islice(source, _SLICE)):
                 batch._records += part
                 await asyncio.sleep(0)
-        for number, record in enumerate(batch._records):
-            id_: object = getattr(record, "id", None)
-            if isinstance(id_, str):  # what else there is is refused when it is encoded
-                batch._last[id_] = number
-            if number % 10_000 == 0:
-                await asyncio.sleep(0)
+        for start in range(0, len(batch), _PART):
+            part = batch._records[start : start + _PART]
+            with suppress(AttributeError, TypeError):  # of what is no record: it is refused when it is encoded
+                batch._last.update(zip([record.id for record in part], range(start, len(batch)), strict=False))
+            await asyncio.sleep(0)
         return batch
 
     def __len__(self) -> int:
@@ -87,9 +87,10 @@ class Batch:
 
     def _rows(self, encoder: Encoder, start: int, end: int) -> list[Row]:
         """All are checked, those too that a later one replaces."""
-        last = self._last
         rows = [encoder.row(record, start + n) for n, record in enumerate(self._records[start:end], 1)]
-        return [row for number, row in enumerate(rows, start) if last[row.id] == number]
+        if len(self._last) == len(self._records):
+            return rows
+        return [row for number, row in enumerate(rows, start) if self._last[row[0]] == number]
 
 
 async def upsert(connection: Connection, stored: Stored, rows: list[Row]) -> None:

@@ -140,6 +140,11 @@ class _ForOne:
         """Through the HNSW index. The planner takes a filter for more selective than it is here, so it isn't told of it:
         OFFSET 0 keeps what is inside apart, and the index gives one row after the other until as many as wanted meet it.
         """
+        if not condition:
+            return self._found(
+                f"SELECT {self._columns}, {self._distance} AS distance FROM {self._table} "  # noqa: S608
+                f"ORDER BY {self._distance} LIMIT {self._question.limit}"
+            )
         return self._found(
             f"SELECT {self._columns}, distance FROM (SELECT *, {self._distance} AS distance FROM {self._table} "  # noqa: S608
             f"ORDER BY {self._distance} OFFSET 0) AS near {condition} LIMIT {self._question.limit}"
