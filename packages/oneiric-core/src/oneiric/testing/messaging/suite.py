@@ -22,6 +22,7 @@ from oneiric.testing.messaging.honesty import HonestyTests
 from oneiric.testing.messaging.losing import LosingTests
 from oneiric.testing.messaging.names import NameTests
 from oneiric.testing.messaging.publishing import PublishingTests
+from oneiric.testing.messaging.reconnecting import ReconnectingTests
 from oneiric.testing.messaging.replaying import ReplayingTests
 from oneiric.testing.messaging.subscribing import SubscribingTests
 from oneiric.testing.suite import AdapterSuite
@@ -35,6 +36,7 @@ class MessagingSuite(
     SubscribingTests,
     ReplayingTests,
     LosingTests,
+    ReconnectingTests,
     CallTests,
     HonestyTests,
     MessagingDifferentialTests,
