@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import contextmanager
 from threading import Thread
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
@@ -13,6 +14,7 @@ from langchain_core.vectorstores import VectorStore
 from langchain_tests.integration_tests import vectorstores
 from oneiric.adapters.vector import Record
 from oneiric_postgres import PgVectorAdapter
+from oneiric_qdrant import QdrantAdapter
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine, Iterable, Iterator, Mapping, Sequence
@@ -107,6 +109,18 @@ def _document(found: Record | Match) -> Document:
     return Document(id=found.id, page_content=found.payload["text"], metadata=found.payload["metadata"])
 
 
+@contextmanager
+def in_use(adapter: VectorAdapter) -> Iterator[tuple[VectorAdapter, Loop]]:
+    """The adapter, initialised, and the loop that it lives in."""
+    loop = Loop()
+    try:
+        loop.run(adapter.init())
+        yield adapter, loop
+    finally:
+        loop.run(adapter.cleanup())
+        loop.close()
+
+
 class StandardTests(vectorstores.VectorStoreIntegrationTests):
     """LangChain's tests, on the adapter and the config that a subclass names."""
 
@@ -116,13 +130,8 @@ class StandardTests(vectorstores.VectorStoreIntegrationTests):
     @pytest.fixture(scope="class")
     @classmethod
     def alive(cls) -> Iterator[tuple[VectorAdapter, Loop]]:
-        adapter, loop = cls.adapter(cls.config), Loop()
-        try:
-            loop.run(adapter.init())
-            yield adapter, loop
-        finally:
-            loop.run(adapter.cleanup())
-            loop.close()
+        with in_use(cls.adapter(cls.config)) as alive:
+            yield alive
 
     @pytest.fixture
     def vectorstore(self, alive: tuple[VectorAdapter, Loop]) -> Iterator[VectorStore]:
@@ -135,3 +144,19 @@ class StandardTests(vectorstores.VectorStoreIntegrationTests):
 class TestPgVector(StandardTests):
     adapter = PgVectorAdapter
     config = {"dsn": "embedded://"}
+
+
+class TestQdrant(StandardTests):
+    adapter = QdrantAdapter
+    config = {"url": "embedded://"}
+
+
+class TestQdrantEdge(StandardTests):
+    adapter = QdrantAdapter
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def alive(cls, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[VectorAdapter, Loop]]:
+        folder = tmp_path_factory.mktemp("edge")
+        with in_use(QdrantAdapter({"url": f"embedded://{folder}", "engine": "edge"})) as alive:
+            yield alive
