@@ -14,7 +14,7 @@ from oneiric.errors import OneiricError, QueryError, TransactionClosed, Unsuppor
 from oneiric_postgres.calls import NOTIFY, Calls
 from oneiric_postgres.connecting import set_codecs
 from oneiric_postgres.deadline import Deadline
-from oneiric_postgres.errors import Late, translated, unreachable
+from oneiric_postgres.errors import Late, is_outdated, translated, unreachable
 from oneiric_postgres.listening import Listener, check
 from oneiric_postgres.migrations import Migration, apply_next, read
 from oneiric_postgres.server_adapter import ServerAdapter
@@ -282,6 +282,8 @@ class PostgresAdapter(ServerAdapter, Calls, DatabaseAdapter):
                 sql, values, limit, seconds, return_status=with_status
             )
         except Exception as error:
+            if is_outdated(error):
+                session.forget_schema()
             ours = translated(error, self.name, sql)
             if ours is error:
                 raise

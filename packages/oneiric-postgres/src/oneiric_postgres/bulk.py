@@ -18,6 +18,10 @@ if TYPE_CHECKING:
     from oneiric_postgres.deadline import Deadline
     from oneiric_postgres.statement import Statement
 
+_CAN_NOT_COPY = """
+SELECT c.relkind OPERATOR(pg_catalog.=) 'v'::pg_catalog."char" OR pg_catalog.row_security_active(c.oid)
+FROM pg_catalog.pg_class c WHERE c.oid OPERATOR(pg_catalog.=) pg_catalog.to_regclass($1)::pg_catalog.oid
+"""
 _COUNTABLE = frozenset({"INSERT", "UPDATE", "DELETE"})
 _temporary = numbers(1)
 
@@ -74,56 +78,53 @@ class Target:
         return f"INSERT INTO {self.sql} ({self.names}) VALUES ({marks}) RETURNING 1"  # noqa: S608 - all is quoted
 
 
-class Rows:
-    """The caller's rows, each looked at: of the right length, and what the caller's own code raises is known as that."""
+def checked(rows: Iterable[Sequence[Any]], length: int | None) -> Iterable[Sequence[Any]]:
+    """The caller's rows, each looked at: of that length, and what the caller's own code raises is known as that.
 
-    def __init__(self, rows: Iterable[Sequence[Any]], length: int | None) -> None:
-        self._rows = rows
-        self._length = length
+    A list of tuples is looked at as a whole and given back as it is: a generator around 20,000 rows is felt beside COPY.
+    """
+    is_plain = length is not None and type(rows) in (list, tuple) and set(map(type, rows)) <= {tuple, list}
+    if is_plain and set(map(len, rows)) <= {length}:
+        return rows
+    return _each(rows, length)
 
-    def __iter__(self) -> Iterator[Sequence[Any]]:
-        try:
-            # A list is checked as a whole, much faster than row by row.
-            if self._length is not None and isinstance(self._rows, list | tuple):
-                self._check_all(self._rows)
-                yield from self._rows
-                return
-            for row in self._rows:
-                if self._length is not None:
-                    self._check(row)
-                yield row
-        except (QueryError, GeneratorExit):
-            raise
-        except BaseException as error:  # noqa: BLE001 - the caller gets it
-            raise CallersOwn(error) from None
 
-    def _check_all(self, rows: Sequence[Sequence[Any]]) -> None:
-        if set(map(type, rows)) <= {tuple, list} and set(map(len, rows)) <= {self._length}:
-            return
+def _each(rows: Iterable[Sequence[Any]], length: int | None) -> Iterator[Sequence[Any]]:
+    try:
         for row in rows:
-            self._check(row)
+            if length is not None:
+                _check(row, length)
+            yield row
+    except (QueryError, GeneratorExit):
+        raise
+    except BaseException as error:  # noqa: BLE001 - the caller gets it
+        raise CallersOwn(error) from None
 
-    def _check(self, row: Sequence[Any]) -> None:
-        if isinstance(row, str | bytes) or not hasattr(row, "__getitem__") or isinstance(row, dict):
-            raise QueryError(f"A row is a sequence of values, not {type(row).__name__}.")
-        if len(row) != self._length:
-            raise QueryError(f"A row has {len(row)} values, and there are {self._length} columns.")
+
+def _check(row: Sequence[Any], length: int) -> None:
+    if isinstance(row, str | bytes | dict) or not hasattr(row, "__getitem__"):
+        raise QueryError(f"A row is a sequence of values, not {type(row).__name__}.")
+    if len(row) != length:
+        raise QueryError(f"A row has {len(row)} values, and there are {length} columns.")
 
 
 async def copy(
     connection: asyncpg.Connection, target: Target, rows: Iterable[Sequence[Any]], deadline: Deadline
 ) -> int | None:
-    """COPY the rows; how many, or None where the server can't COPY into that table, and nothing was read."""
+    """COPY the rows; how many, or None where the server can't COPY into that table, and the rows are still to be had."""
+    can_be_read_twice = isinstance(rows, list | tuple)
+    if not can_be_read_twice and await connection.fetchval(_CAN_NOT_COPY, target.sql, timeout=deadline.left()):
+        return None  # the driver begins to read the rows before it learns that
     try:
         status = await connection.copy_records_to_table(
             target.table,
             schema_name=target.schema,
             columns=target.columns,
-            records=Rows(rows, len(target.columns)),
+            records=checked(rows, len(target.columns)),
             timeout=deadline.left(),
         )
     except (asyncpg.FeatureNotSupportedError, asyncpg.WrongObjectTypeError):
-        if connection.is_in_transaction():
+        if connection.is_in_transaction() or not can_be_read_twice:
             raise
         return None
     except (TypeError, ValueError, ArithmeticError, LookupError, AttributeError, asyncpg.InternalClientError) as error:
@@ -149,7 +150,7 @@ async def execute_each(
     connection: asyncpg.Connection, sql: str, rows: Iterable[Sequence[Any]], deadline: Deadline
 ) -> int:
     """Run a statement that `RETURNING`s for each row of values, all or none; how many rows it has returned."""
-    return len(await connection.fetchmany(sql, Rows(rows, None), timeout=deadline.left()))
+    return len(await connection.fetchmany(sql, checked(rows, None), timeout=deadline.left()))
 
 
 async def execute_one_by_one(
@@ -157,7 +158,7 @@ async def execute_one_by_one(
 ) -> int:
     """The same with any statement, in a transaction that the caller has begun."""
     affected = 0
-    for row in Rows(rows, None):
+    for row in checked(rows, None):
         _, status, _ = await connection._execute(known.sql, row, 0, deadline.left(), return_status=True)  # noqa: SLF001
         affected += count(status.decode()) if known.counts_rows else 0
     return affected
@@ -190,18 +191,33 @@ class Merge:
         make += f"SELECT {self.target.names} FROM {self.target.sql} WITH NO DATA"  # noqa: S608 - all is quoted
         await connection.execute(make, timeout=deadline.left())
         await copy(connection, temporary, rows, deadline)
-        status = await connection.execute(self._sql(name), timeout=deadline.left())
+        status = await self._merge(connection, name, deadline)
         await connection.execute(f"DROP TABLE {name}", timeout=deadline.left())
         return count(status)
 
-    def _sql(self, temporary: str) -> str:
-        """Rows are in the temporary table in their order: of one key the last is inserted. Keys with a NULL all differ."""
+    async def _merge(self, connection: asyncpg.Connection, temporary: str, deadline: Deadline) -> str:
+        # Most batches have each key once, and sorting them to find out takes as long as a third of the merge: the server
+        # finds out itself, and refuses to update a row twice. Where it leaves rows as they are, it would say nothing.
+        if self.update:
+            try:
+                sql = f"SAVEPOINT oneiric_merge; {self._sql(f'SELECT {self.target.names} FROM {temporary}')}"  # noqa: S608
+                return await connection.execute(sql, timeout=deadline.left())  # type: ignore[no-any-return]
+            except asyncpg.CardinalityViolationError:
+                await connection.execute("ROLLBACK TO oneiric_merge", timeout=deadline.left())
+        return await connection.execute(  # type: ignore[no-any-return]
+            self._sql(self._last_of_each(temporary)), timeout=deadline.left()
+        )
+
+    def _sql(self, rows: str) -> str:
+        keys = ", ".join(map(quoted, self.conflict))
+        sets = ", ".join(f"{quoted(column)} = EXCLUDED.{quoted(column)}" for column in self.update)
+        action = f"UPDATE SET {sets}" if sets else "NOTHING"
+        return f"INSERT INTO {self.target.sql} ({self.target.names}) {rows} ON CONFLICT ({keys}) DO {action}"
+
+    def _last_of_each(self, temporary: str) -> str:
+        """The last row of each key, as they lie in the temporary table in their order. Keys with a NULL all differ."""
         keys = ", ".join(map(quoted, self.conflict))
         has_null = " OR ".join(f"{quoted(column)} IS NULL" for column in self.conflict)
         own = f"CASE WHEN {has_null} THEN ctid END"
-        sets = ", ".join(f"{quoted(column)} = EXCLUDED.{quoted(column)}" for column in self.update)
-        return (
-            f"INSERT INTO {self.target.sql} ({self.target.names}) "  # noqa: S608 - all is quoted
-            f"SELECT DISTINCT ON ({keys}, {own}) {self.target.names} FROM {temporary} ORDER BY {keys}, {own}, ctid DESC "
-            f"ON CONFLICT ({keys}) DO {f'UPDATE SET {sets}' if sets else 'NOTHING'}"
-        )
+        names = self.target.names
+        return f"SELECT DISTINCT ON ({keys}, {own}) {names} FROM {temporary} ORDER BY {keys}, {own}, ctid DESC"  # noqa: S608

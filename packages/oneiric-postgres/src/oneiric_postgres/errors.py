@@ -148,7 +148,7 @@ def _translated(error: BaseException, sql: str) -> OneiricError | None:
 def _of_driver(error: BaseException) -> OneiricError | None:
     """For what the driver raises itself, without the server."""
     if isinstance(error, asyncpg.OutdatedSchemaCacheError):
-        return TransactionClosed("The schema changed beneath the call.", hint="Run it again.", transient=True)
+        return TransactionClosed("The schema has changed beneath the call.", hint="Run it again.", transient=True)
     if isinstance(error, asyncpg.InterfaceError) and isinstance(error, ValueError):  # its DataError
         return _of_binding(error)
     if isinstance(error, asyncpg.InterfaceError):
@@ -196,11 +196,13 @@ def unbindable(error: BaseException, which: str) -> QueryError:
 
 def _of_server(error: asyncpg.PostgresError, sql: str) -> OneiricError:
     code = error.sqlstate or "XX000"
+    if code == "22000" and _BAD_ARGUMENT.match(str(error)):  # the driver's own, raised before anything was sent
+        return _of_binding(error)
     said = _sentence(error, code, sql)
     hint = _HINTS.get(code)
     if code.startswith("23"):
         return ConstraintViolation(said)
-    if code.startswith(("40", "25P02")) or isinstance(error, asyncpg.InvalidCachedStatementError):
+    if code.startswith(("40", "25P02")) or is_outdated(error):
         return _of_transaction(code, said)
     if code in {"57014", "55P03"}:
         return DeadlineExceeded(
@@ -211,6 +213,13 @@ def _of_server(error: asyncpg.PostgresError, sql: str) -> OneiricError:
     if code.startswith("28"):
         return AuthenticationFailed(said, hint=hint)
     return QueryError(said, hint=hint)
+
+
+def is_outdated(error: BaseException) -> bool:
+    """Whether what the driver, or a statement that it has prepared, knows of the schema is no longer so."""
+    if isinstance(error, asyncpg.InternalServerError):
+        return str(error).startswith("cache lookup failed")  # of a type that was dropped
+    return isinstance(error, asyncpg.InvalidCachedStatementError | asyncpg.OutdatedSchemaCacheError)
 
 
 def _of_transaction(code: str, said: str) -> TransactionClosed:

@@ -56,6 +56,12 @@ class Session:
         protocol = connection._protocol  # noqa: SLF001 - asyncpg's own pool asks this way
         return not (protocol._is_cancelling() or protocol.is_in_transaction())  # noqa: SLF001
 
+    def forget_schema(self) -> None:
+        """Have the driver look up types and prepare statements anew: the schema has changed."""
+        if not self.connection.is_closed():
+            self.connection._drop_local_statement_cache()  # noqa: SLF001
+            self.connection._drop_local_type_cache()  # noqa: SLF001
+
     async def restore(self, within: float, *, reset: bool) -> None:
         """Wait for a cancelled statement's end, roll back, and `reset` the session. Raises where it can't be done in time."""
         connection = self.connection
