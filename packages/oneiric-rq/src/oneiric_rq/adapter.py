@@ -21,6 +21,7 @@ from oneiric.errors import (
 )
 
 from oneiric_rq import dependencies, encoding, health, keys, outcome, schedule, workers
+from oneiric_rq.connection import turn
 from oneiric_rq.engine import Engine
 from oneiric_rq.errors import translated
 from oneiric_rq.plugin import CAPABILITIES
@@ -130,11 +131,17 @@ class RedisQueueAdapter(QueueAdapter):
     async def submit_many(self, tasks: Iterable[Task], *, timeout: float | None = None) -> list[str]:
         """Submit tasks in one round trip: all of them, or none."""
         engine = self._ready()
-        given = [self._checked(task) for task in tasks]
+        given = []
+        for number, task in enumerate(tasks):
+            await turn(number)
+            given.append(self._checked(task))
 
         async def submit() -> None:
-            commands = encoding.batch([await encoding.encoded(task, self.settings) for task in given])
-            for reply in await engine.pool.exchange(commands):
+            encoded = []
+            for number, task in enumerate(given):
+                await turn(number)
+                encoded.append(await encoding.encoded(task, self.settings))
+            for reply in await engine.pool.exchange(encoding.batch(encoded)):
                 unless_refused(reply)
 
         if given:
@@ -327,6 +334,8 @@ async def _look(engine: Engine, task_id: str) -> TaskStatus:
     if record.state not in {TaskState.SUCCEEDED, TaskState.FAILED}:
         return record.status(None)
     entries = await engine.pool.call("XREVRANGE", keys.results(task_id), "+", "-", "COUNT", 1)
+    if sum(map(len, entries[0][1] if entries else ())) > encoding.SMALL:
+        return record.status(await asyncio.to_thread(outcome.read, entries))
     return record.status(outcome.read(entries))
 
 

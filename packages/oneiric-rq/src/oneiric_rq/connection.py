@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from redis.asyncio import Connection, ConnectionPool, Redis, UnixDomainSocketConnection
-from redis.exceptions import ResponseError
+from redis.exceptions import InvalidResponse, ResponseError
 
 from oneiric_rq.address import Address, Scheme
 
@@ -20,6 +20,16 @@ if TYPE_CHECKING:
     Command = Sequence[str | bytes | int]
 
 
+AT_ONCE = 100
+"""How many commands are packed, or replies read, before others get their turn."""
+
+
+async def turn(number: int) -> None:
+    """Let others have theirs, now and then; `number` counts what is done."""
+    if number and not number % AT_ONCE:
+        await asyncio.sleep(0)
+
+
 class _Conversation:
     """What redis-py's connections of either kind are given besides."""
 
@@ -27,15 +37,26 @@ class _Conversation:
     _writer: asyncio.StreamWriter | None
 
     async def exchange(self: Any, commands: Sequence[Command]) -> list[Any]:
-        """Send commands in one go; returns their replies, in which one that was refused is its error."""
-        await self.send_packed_command(self.pack_commands(commands), check_health=False)
-        return [await self._reply() for _ in commands]
+        """Send commands in one go; returns their replies, in which one that was refused is its error.
+
+        A thousand commands are a good while's work: others get their turn between.
+        """
+        for start in range(0, len(commands), AT_ONCE):
+            await turn(start)
+            await self.send_packed_command(self.pack_commands(commands[start : start + AT_ONCE]), check_health=False)
+        replies = []
+        for number in range(len(commands)):
+            await turn(number)
+            replies.append(await self._reply())
+        return replies
 
     async def _reply(self: Any) -> Any:
         try:
             return await self.read_response()
         except ResponseError as error:
             return error
+        except ValueError as error:  # of asyncio, of a line without an end: this is no Redis
+            raise InvalidResponse("A line without an end.") from error
 
     @property
     def is_usable(self) -> bool:

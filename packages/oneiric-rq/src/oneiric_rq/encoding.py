@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 MAX_RETRIES = "oneiric_max_retries"
 """A field of ours, which RQ leaves alone: it counts retries down, and forgets from where."""
 
-_SMALL = 100_000
-"""Characters of arguments that are compressed at once; more in a thread, as they would hold up the event loop."""
+SMALL = 100_000
+"""Characters that are packed or unpacked at once; more in a thread, as they would hold up the event loop."""
 
 _EMPTY = (
     "success_callback_name",
@@ -39,7 +39,7 @@ _NOTHING_YET = tuple(part for name in _EMPTY for part in (name, ""))
 
 async def encoded(task: Submission, settings: RedisQueueSettings) -> tuple[list[str], Command]:
     """The keys and arguments of the script that submits the task."""
-    if len(task.args) + len(task.kwargs) > _SMALL:
+    if len(task.args) + len(task.kwargs) > SMALL:
         return await asyncio.to_thread(submission, task, settings)
     return submission(task, settings)
 

@@ -121,7 +121,8 @@ class Watcher:
         async with asyncio.timeout(_BLOCK + _ANSWER_WITHIN):
             if not connection.is_connected:
                 await connection.connect()  # type: ignore[no-untyped-call]
-                (self._number,) = await connection.exchange([("CLIENT", "ID")])
+                (number,) = await connection.exchange([("CLIENT", "ID")])
+                self._number = number if isinstance(number, int) else None  # a user may not be allowed to ask
             watched = dict(self._watched)
             self._asked = frozenset(watched)
             names = [keys.results(task_id) for task_id in watched]

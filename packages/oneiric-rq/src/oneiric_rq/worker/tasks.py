@@ -62,7 +62,7 @@ def _functions_of(name: str) -> dict[str, Function]:
     parent, _, attribute = path.rpartition(".")
     if path == name and parent and _is_module(parent):
         function = getattr(_imported(parent), attribute, None)
-        if inspect.isroutine(function):
+        if callable(function) and not inspect.isclass(function):
             return {name: function}
     raise ConfigError(f"`{name}` is neither a module nor a function of one.", hint="Is its folder on PYTHONPATH?")
 

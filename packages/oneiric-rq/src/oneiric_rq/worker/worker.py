@@ -68,16 +68,22 @@ class ListedWorker(Worker):
 
     def main_work_horse(self, job: Job, queue: Queue) -> None:
         """Run a task, in a process that ends with the worker's: what is run again must not be running still."""
-        end_with_parent(signal.SIGKILL)
+        end_with(os.getppid(), signal.SIGKILL)
         super().main_work_horse(job, queue)
 
     def work(self, *args: Any, **options: Any) -> bool:
         """Serve the queues. The scheduler's process, too, ends with the worker's."""
-        os.register_at_fork(after_in_child=lambda: end_with_parent(signal.SIGTERM))
+        worker = os.getpid()
+        os.register_at_fork(after_in_child=lambda: end_with(worker, signal.SIGTERM))
         return super().work(*args, **options)
 
 
-def end_with_parent(how: signal.Signals) -> None:
-    """Have this process told by that signal when its parent ends, however it does. On Linux; elsewhere nothing happens."""
-    if sys.platform == "linux":
+def end_with(parent: int, how: signal.Signals) -> None:
+    """Have this process told by that signal when its parent ends, however it does. On Linux; elsewhere nothing happens.
+
+    A process whose parent is another one, as a task has started it, is left alone.
+    """
+    if sys.platform == "linux" and os.getppid() == parent:
         ctypes.CDLL(None).prctl(_TELL_WHEN_PARENT_ENDS, int(how))
+        if os.getppid() != parent:  # it has ended just now, and nobody tells us any more
+            os.kill(os.getpid(), how)
