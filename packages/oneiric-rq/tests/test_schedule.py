@@ -13,13 +13,13 @@ from oneiric.errors import ConfigError
 from oneiric.testing.patience import PATIENCE, until
 from oneiric.testing.proxy import Fault, FaultProxy
 from oneiric_rq import RedisQueueAdapter
+from redis import Redis
 from rq.job import Job
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from oneiric_rq.conformance import Server
-    from redis import Redis
     from rq import Queue
 
 EACH_SECOND = "* * * * * *"
@@ -75,14 +75,15 @@ def test_what_lacks_something_is_refused_at_once(entry: dict[str, Any]) -> None:
         RedisQueueAdapter({"url": "redis://h", "schedule": {"x": entry}})
 
 
-def test_the_command_runs_the_schedule_of_an_instance(server: Server, client: Redis, name: str, tmp_path: Path) -> None:
+def test_the_command_runs_the_schedule_of_an_instance(server: Server, name: str, tmp_path: Path) -> None:
     config = f"adapters:\n  rq:\n    url: {server.url}\n    queue: {name}\n"
     (tmp_path / "oneiric.yaml").write_text(f"{config}    schedule: {{tidy: {{task: f, cron: '{EACH_SECOND}'}}}}\n")
     process = subprocess.Popen([sys.executable, "-m", "oneiric_rq", "schedule"], cwd=tmp_path, env=dict(os.environ))
     try:
-        _, task_id = client.blpop([f"rq:queue:{name}"], timeout=PATIENCE) or (b"", b"nothing was submitted")
-        assert task_id.startswith(b"tidy-")
-        assert Job.exists(task_id.decode(), client)
+        with Redis.from_url(server.url, socket_timeout=2 * PATIENCE) as client:
+            _, task_id = client.blpop([f"rq:queue:{name}"], timeout=PATIENCE) or (b"", b"nothing was submitted")
+            assert task_id.startswith(b"tidy-")
+            assert Job.exists(task_id.decode(), client)
     finally:
         process.terminate()
         process.wait(PATIENCE)
