@@ -55,7 +55,7 @@ class Batch:
                 await asyncio.sleep(0)
         for start in range(0, len(batch), _PART):
             part = batch._records[start : start + _PART]
-            with suppress(AttributeError, TypeError):  # of what is no record: it is refused when it is encoded
+            with suppress(AttributeError, TypeError):  # of what is no record, which is refused when it is encoded
                 batch._last.update(zip([record.id for record in part], range(start, len(batch)), strict=False))
             await asyncio.sleep(0)
         return batch
@@ -90,7 +90,7 @@ class Batch:
         rows = [encoder.row(record, start + n) for n, record in enumerate(self._records[start:end], 1)]
         if len(self._last) == len(self._records):
             return rows
-        return [row for number, row in enumerate(rows, start) if self._last[row[0]] == number]
+        return [row for number, row in enumerate(rows, start) if self._last.get(row[0], number) == number]
 
 
 async def upsert(connection: Connection, stored: Stored, rows: list[Row]) -> None:
