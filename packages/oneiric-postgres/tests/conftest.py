@@ -20,24 +20,23 @@ _SCHEMAS = 200
 """How many are made at once: a schema for each test is much faster than a database."""
 
 
-def _server_module() -> Any:
-    """The module beside this one; tests are imported by their paths, and so find no neighbours by name."""
-    if "oneiric_postgres_test_server" not in sys.modules:
-        spec = importlib.util.spec_from_file_location(
-            "oneiric_postgres_test_server", Path(__file__).with_name("server.py")
-        )
+def _neighbour(name: str) -> Any:
+    """A module beside this one; tests are imported by their paths, and so find no neighbours by name."""
+    full = f"oneiric_postgres_test_{name}"
+    if full not in sys.modules:
+        spec = importlib.util.spec_from_file_location(full, Path(__file__).with_name(f"{name}.py"))
         assert spec is not None
         assert spec.loader is not None
         module = importlib.util.module_from_spec(spec)
-        sys.modules[spec.name] = module
+        sys.modules[full] = module
         spec.loader.exec_module(module)
-    return sys.modules["oneiric_postgres_test_server"]
+    return sys.modules[full]
 
 
 @pytest.fixture(scope="session")
 def server() -> Iterator[Server]:
     """A server that is running."""
-    server: Server = _server_module().Server()
+    server: Server = _neighbour("server").Server()
     try:
         server.start()
         yield server
@@ -51,12 +50,29 @@ def make_server() -> Iterator[Callable[..., Server]]:
     made: list[Server] = []
 
     def make(settings: dict[str, str] | None = None) -> Server:
-        made.append(_server_module().Server(settings))
+        made.append(_neighbour("server").Server(settings))
         return made[-1]
 
     yield make
     for server in made:
         server.stop()
+
+
+@pytest.fixture(scope="module")
+def guarded() -> Iterator[Server]:
+    """A server that asks for passwords."""
+    server: Server = _neighbour("server").Server({"max_connections": "12"})
+    try:
+        server.start()
+        yield server
+    finally:
+        server.stop()
+
+
+@pytest.fixture
+def tls_front() -> Any:
+    """The class of what puts TLS in front of a server."""
+    return _neighbour("tls_front").TlsFront
 
 
 @pytest.fixture(scope="session")
