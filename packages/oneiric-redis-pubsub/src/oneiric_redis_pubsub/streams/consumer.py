@@ -101,11 +101,12 @@ class Consumer:
                 self._turn = self._loop.time()
 
     async def _handle(self, delivery: Delivery) -> None:
+        if not await self.holdings.begin(delivery):
+            return
         message = self._opened(delivery)
         if message is None:
             await self.holdings.reject(delivery)
             return
-        delivery.is_begun = True
         began = self._loop.time()
         try:
             await self._callback(message)

@@ -25,11 +25,13 @@ class Delivery:
     id: bytes
     fields: Fields
     count: int
-    """Which delivery of it this is."""
+    """Which delivery of it this is; where `is_again`, how many there were before."""
     history: list[dict[str, Any]] = field(default_factory=list)
     """What became of the earlier ones."""
     follower: Delivery | None = None
     """The next of its key, where the same consumer has it: it waits."""
+    is_again: bool = False
+    """Whether it may have been given before, so that the server has to count a delivery when it begins."""
     is_begun: bool = False
     is_lost: bool = False
     """Whether it is another consumer's by now."""

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from oneiric.errors import OneiricError
 
 from oneiric_redis_pubsub.inbox import Inbox
+from oneiric_redis_pubsub.streams.membership import Lost
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable
@@ -89,6 +90,24 @@ class Holdings:
                 self._busy += 1
                 return delivery
 
+    async def begin(self, delivery: Delivery) -> bool:
+        """A worker begins a message; whether it is to."""
+        if delivery.is_again:
+            is_ours = False
+
+            async def retake() -> None:
+                nonlocal is_ours
+                is_ours = await self._membership.retake(delivery)
+
+            await self._insist(retake)
+            if not is_ours:
+                self._free()
+                await self.lost([delivery.id])
+                return False
+            delivery.is_again = False
+        delivery.is_begun = True
+        return True
+
     def took(self, seconds: float) -> None:
         """A callback has taken so long."""
         self._duration += (seconds - self._duration) / 8
@@ -155,29 +174,41 @@ class Holdings:
         for delivery in deliveries:
             if delivery.id in self.held:
                 continue
-            if delivery.count > self._settings.max_deliveries:
-                delivery.count -= 1
+            if delivery.count >= self._settings.max_deliveries:
                 self.held[delivery.id] = delivery
                 self._note(delivery, _OF_A_DEAD_CONSUMER)
                 await self._finish(delivery, lambda each=delivery: self._membership.bury(each, _OF_A_DEAD_CONSUMER))  # type: ignore[misc]
                 continue
+            delivery.is_again = True
             delivery.since = self._loop.time()
             self._begin(delivery)
 
-    def lost(self, ids: Iterable[bytes]) -> None:
-        """Others have taken these messages over."""
+    async def lost(self, ids: Iterable[bytes]) -> None:
+        """Others have taken these messages over; what waits here for one of them waits there from now on."""
+        followers = []
         for each in ids:
             delivery = self.held.pop(each, None)
             if delivery is not None:
                 delivery.is_lost = True
                 self._forget_retry(delivery)
+                followers += self._let_go_of_followers(delivery)
+        if followers:
+            await self.accept(followers)
+
+    def _let_go_of_followers(self, delivery: Delivery) -> list[Delivery]:
+        follower, delivery.follower = delivery.follower, None
+        if follower is None or follower.is_lost:
+            return []
+        self.held.pop(follower.id, None)
+        return [follower, *self._let_go_of_followers(follower)]
 
     async def give_up_waiting(self, since: float) -> None:
         """Let others have what waits for a worker since then: our callbacks have become slow."""
         waiting = [each for each in self._ready.items() if each.since < since and each.follower is None]
-        if waiting:
-            await self._membership.hand_back(waiting)
-            self.lost([each.id for each in waiting])
+        for each in waiting:  # before anything is awaited, in which a worker could begin it
+            each.is_lost = True
+            self.held.pop(each.id, None)
+        await self._membership.hand_back(waiting)
 
     async def settle(self) -> None:
         """Wait until all that was handled is acknowledged, and hand back the rest."""
@@ -209,24 +240,19 @@ class Holdings:
 
     def _retry(self, delivery: Delivery) -> None:
         self._retries.pop(delivery, None)
-        self._spawn(self._take_again(delivery))
-
-    async def _take_again(self, delivery: Delivery) -> None:
-        async def retake() -> None:
-            if await self._membership.retake(delivery):
-                delivery.is_begun = False
-                delivery.since = self._loop.time()
-                self._ready.put(delivery)
-            else:
-                self.lost([delivery.id])
-
-        await self._insist(retake)
+        delivery.is_again, delivery.is_begun = True, False
+        delivery.since = self._loop.time()
+        self._ready.put(delivery)
 
     async def _finish(self, delivery: Delivery, tell: Callable[[], Awaitable[Delivery | None]]) -> None:
         """Tell the server what became of a message; then let the next of its key begin."""
 
         async def finish() -> None:
-            elsewhere = await tell()
+            try:
+                elsewhere = await tell()
+            except Lost:
+                await self.lost([delivery.id])
+                return
             self.held.pop(delivery.id, None)
             followers = {each.id: each for each in (elsewhere, delivery.follower) if each is not None}
             for follower in followers.values():

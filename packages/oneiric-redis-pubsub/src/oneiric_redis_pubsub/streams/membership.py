@@ -25,6 +25,10 @@ LONG_AGO = 10 * 365 * 86_400 * 1000
 """How long what was handed back has been idle, in milliseconds: longer than anybody waits."""
 
 
+class Lost(Exception):
+    """The message is another consumer's by now: we were silent for too long."""
+
+
 class Membership:
     """One consumer of one group of one queue."""
 
@@ -67,23 +71,23 @@ class Membership:
         await self._line.call("HDEL", self._keys.tries(self.group), *ids)
 
     async def acknowledge_keyed(self, delivery: Delivery) -> Delivery | None:
-        """A message with a key was handled; the next of its key, where that has waited elsewhere."""
+        """A message with a key was handled; the next of its key, where that has waited elsewhere. Raises Lost."""
         arguments = (self.group, self.name, delivery.id)
-        return _delivery(await scripts.ACKNOWLEDGE.run(self._line, self._done, arguments))
+        return _next(await scripts.ACKNOWLEDGE.run(self._line, self._done, arguments))
 
     async def bury(self, delivery: Delivery, error: str) -> Delivery | None:
-        """Put a message aside; the next of its key, where that has waited elsewhere."""
+        """Put a message aside; the next of its key, where that has waited elsewhere. Raises Lost."""
         keys = (*self._done, self._keys.dead(self.group))
         history = json.dumps(delivery.history)
         arguments = (self.group, self.name, delivery.id, delivery.count, error, history)
-        return _delivery(await scripts.BURY.run(self._line, keys, arguments))
+        return _next(await scripts.BURY.run(self._line, keys, arguments))
 
     async def remember(self, delivery: Delivery) -> None:
         """Keep what has become of a message so far, for whoever has it next."""
         await self._line.call("HSET", self._keys.tries(self.group), delivery.id, json.dumps(delivery.history))
 
     async def retake(self, delivery: Delivery) -> bool:
-        """Begin one more delivery of a message; whether we still have it."""
+        """Count one more delivery of a message, which begins; whether we still have it."""
         arguments = (self.group, self.name, delivery.id)
         count = await scripts.RETAKE.run(self._line, [self._keys.stream], arguments)
         delivery.count = count or delivery.count
@@ -95,18 +99,15 @@ class Membership:
         lost: list[bytes] = await scripts.KEEP.run(self._line, [self._keys.stream], arguments)
         return lost
 
-    async def reclaim(self, idle: float, count: int, suspects: int) -> list[Delivery]:
+    async def reclaim(self, idle: float, count: int) -> list[Delivery]:
         """Messages whose consumer hasn't said for so many seconds that it has them."""
         taken: list[Delivery] = []
         start = "-"
         while start and len(taken) < count:
-            arguments = (self.group, self.name, int(idle * 1000), start, count - len(taken), suspects)
+            arguments = (self.group, self.name, int(idle * 1000), start, count - len(taken))
             after, found = await scripts.RECLAIM.run(self._line, self._done, arguments)
             start = after.decode()
             taken += [each for each in map(_delivery, found) if each is not None]
-            suspects -= sum(each.count > 2 for each in taken)
-            if suspects <= 0:
-                break
         return taken
 
     async def hand_back(self, deliveries: Sequence[Delivery]) -> None:
@@ -128,6 +129,12 @@ class Membership:
 def is_groupless(error: OneiricError) -> bool:
     """Whether the group, or the whole stream, is not there any more."""
     return error.__cause__ is not None and code_of(error.__cause__) == "NOGROUP"
+
+
+def _next(found: list[Any] | None) -> Delivery | None:
+    if found is None:
+        raise Lost
+    return _delivery(found)
 
 
 def _delivery(found: list[Any]) -> Delivery | None:

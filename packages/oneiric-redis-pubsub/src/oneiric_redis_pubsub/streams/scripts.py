@@ -137,9 +137,9 @@ ACKNOWLEDGE = Script(
     _DONE,
     """
 -- KEYS: stream, tries, followers. ARGV: group, consumer, id. Returns the next message of its key, if one waits. What another
--- consumer has taken over is left to it.
+-- consumer has taken over is left to it, and nil returned.
 local mine = pending(KEYS[1], ARGV[1], ARGV[3])
-if not mine or mine[2] ~= ARGV[2] then return {} end
+if not mine or mine[2] ~= ARGV[2] then return false end
 return done(KEYS[1], KEYS[2], KEYS[3], ARGV[1], ARGV[2], ARGV[3])
 """,
 )
@@ -149,9 +149,9 @@ BURY = Script(
     _DONE,
     """
 -- KEYS: stream, tries, followers, dead letters. ARGV: group, consumer, id, deliveries, error, history. Puts a message aside
--- and acknowledges it; returns the next message of its key, if one waits.
+-- and acknowledges it; returns the next message of its key, if one waits, and nil where another consumer has it.
 local mine = pending(KEYS[1], ARGV[1], ARGV[3])
-if not mine or mine[2] ~= ARGV[2] then return {} end
+if not mine or mine[2] ~= ARGV[2] then return false end
 local entry = redis.call('XRANGE', KEYS[1], ARGV[3], ARGV[3])[1]
 if entry then
   redis.call('XADD', KEYS[4], '*', '.id', ARGV[3], '.count', ARGV[4], '.error', ARGV[5], '.history', ARGV[6],
@@ -194,10 +194,10 @@ RECLAIM = Script(
     _FIELD,
     _PENDING,
     """
--- KEYS: stream, tries, followers. ARGV: group, consumer, idle for how long (ms), from which id, how many to take, how many of
--- those that were given more than once. Returns from which id to go on ('' where there is nothing more), and what was taken:
--- {id, fields, deliveries, history} each. A message whose key's last one is not done goes on waiting.
-local taken, suspects, last = {}, 0, ''
+-- KEYS: stream, tries, followers. ARGV: group, consumer, idle for how long (ms), from which id, how many to take. Returns from
+-- which id to go on ('' where there is nothing more), and what was taken: {id, fields, deliveries, history} each. A message
+-- whose key's last one is not done goes on waiting. No delivery is counted yet: RETAKE does that, when the message is begun.
+local taken, last = {}, ''
 local found = redis.call('XPENDING', KEYS[1], ARGV[1], 'IDLE', ARGV[3], ARGV[4], '+', 200)
 for _, each in ipairs(found) do
   local id, deliveries = each[1], each[4]
@@ -208,10 +208,9 @@ for _, each in ipairs(found) do
     redis.call('XACK', KEYS[1], ARGV[1], id)
   elseif after and pending(KEYS[1], ARGV[1], after) then
     redis.call('HSET', KEYS[3], after, id)
-  elseif deliveries < 2 or suspects < tonumber(ARGV[6]) then
-    if deliveries >= 2 then suspects = suspects + 1 end
-    redis.call('XCLAIM', KEYS[1], ARGV[1], ARGV[2], ARGV[3], id, 'RETRYCOUNT', deliveries + 1)
-    taken[#taken + 1] = {id, entry[2], deliveries + 1, redis.call('HGET', KEYS[2], id)}
+  else
+    redis.call('XCLAIM', KEYS[1], ARGV[1], ARGV[2], ARGV[3], id, 'RETRYCOUNT', deliveries, 'JUSTID')
+    taken[#taken + 1] = {id, entry[2], deliveries, redis.call('HGET', KEYS[2], id)}
     if #taken >= tonumber(ARGV[5]) then return {last, taken} end
   end
 end

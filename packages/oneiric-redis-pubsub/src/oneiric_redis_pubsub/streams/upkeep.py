@@ -89,14 +89,14 @@ class Upkeep:
         self._next_reclaiming = now + min(self._settings.heartbeat, _LOOK_AFTER)
         most = self._settings.batch if is_idle else self._concurrency
         idle = _MISSED * self._settings.heartbeat
-        taken = await self._membership.reclaim(idle, most, self._concurrency)
+        taken = await self._membership.reclaim(idle, most)
         await self._holdings.reclaimed(taken)
         return bool(taken)
 
     async def _keep(self) -> None:
         held = [*self._holdings.held]
         for start in range(0, len(held), 1000):
-            self._holdings.lost(await self._membership.keep(held[start : start + 1000]))
+            await self._holdings.lost(await self._membership.keep(held[start : start + 1000]))
         await self._holdings.give_up_waiting(self._loop.time() - self._settings.heartbeat)
 
 
