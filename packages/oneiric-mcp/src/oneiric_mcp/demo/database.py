@@ -5,18 +5,17 @@ from __future__ import annotations
 import asyncio
 import time
 from contextlib import suppress
+from functools import cache
 from importlib.metadata import distributions
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from oneiric.adapters.database import DatabaseAdapter
 
 
 async def use_database(database: DatabaseAdapter) -> str:
     """Bulk-insert, query, and roll a transaction back; returns what came of it. Raises where an answer is wrong."""
-    rows = await asyncio.to_thread(lambda: list(_installed_files()))
+    rows = await asyncio.to_thread(_installed_files)
     await database.execute("drop table if exists oneiric_demo_files")
     await database.execute(
         "create table oneiric_demo_files (package text not null, file text not null, bytes bigint not null)"
@@ -51,7 +50,6 @@ async def _roll_back(database: DatabaseAdapter) -> None:
             raise _Undo
 
 
-def _installed_files() -> Iterator[tuple[str, str, int]]:
-    for distribution in distributions():
-        for file in distribution.files or ():
-            yield distribution.name, str(file), file.size or 0
+@cache
+def _installed_files() -> list[tuple[str, str, int]]:
+    return [(each.name, str(file), file.size or 0) for each in distributions() for file in each.files or ()]
