@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
 import importlib
 import sys
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from oneiric.embedded import Member, is_embedded, join
+from oneiric.embedded.valkey import ValkeyEngine
+from oneiric.errors import OneiricError
+
+from oneiric_celery.urls import server
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False)
+
+_members: list[Member] = []
 
 _Broker = Annotated[
     str | None, typer.Option(envvar="ONEIRIC_CELERY_BROKER", help="The broker's URL, if not the application's own.")
@@ -58,9 +66,9 @@ def worker(
     """Run Celery's own worker, with settings that lose no task: JSON only, late acknowledgement, tracked states."""
     celery = _application(application)
     if broker is not None:
-        celery.conf.update(broker_url=broker, result_backend=result_backend or broker)
+        celery.conf.update(broker_url=_reached(broker), result_backend=_reached(result_backend or broker))
     elif result_backend is not None:
-        celery.conf.update(result_backend=result_backend)
+        celery.conf.update(result_backend=_reached(result_backend))
     # Imported here: `--help` needs no Celery.
     from oneiric_celery.worker import prepare
 
@@ -75,6 +83,17 @@ def worker(
     )
     running.start()
     raise typer.Exit(running.exitcode or 0)
+
+
+def _reached(url: str) -> str:
+    """The URL as Celery takes it. An embedded server is joined for as long as this process lives, and those of its pool."""
+    try:
+        if is_embedded(url):
+            _members.append(asyncio.run(join(url, ValkeyEngine("oneiric-celery"))))
+            url = _members[-1].url
+        return server(url).celery_url if url.startswith("unix:") else url
+    except (OneiricError, ValueError) as error:
+        raise typer.BadParameter(f"The URL can't be used: {error}") from None
 
 
 def _application(path: str) -> Any:

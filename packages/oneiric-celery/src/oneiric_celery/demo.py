@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING
 
 from oneiric_celery import demo_tasks
@@ -33,7 +33,8 @@ async def run_worker(adapter: CeleryQueueAdapter) -> AsyncIterator[dict[str, str
     try:
         yield {name: task.name for name, task in demo_tasks.TASKS.items()}
     finally:
-        worker.terminate()
+        with suppress(ProcessLookupError):  # it has ended already
+            worker.terminate()
         try:
             await asyncio.wait_for(worker.wait(), _ENDS_WITHIN)
         except TimeoutError:

@@ -19,7 +19,7 @@ def oneiric_adapters() -> list[AdapterSpec]:
             adapter="oneiric_celery.adapter:CeleryQueueAdapter",
             settings=CelerySettings,
             capabilities=CAPABILITIES,
-            example={"broker_url": "redis://localhost:6379/0"},
+            example={"broker_url": "embedded://"},
             demo_worker="oneiric_celery.demo:run_worker",
         )
     ]

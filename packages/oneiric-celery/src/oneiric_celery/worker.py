@@ -58,7 +58,7 @@ def prepare(app: Celery, *, visibility_timeout: float = 3600.0) -> Celery:
 
 
 def _is_on_redis(app: Celery) -> bool:
-    return str(app.conf.broker_url or "").partition(":")[0] in ("redis", "rediss")
+    return str(app.conf.broker_url or "").partition(":")[0] in ("redis", "rediss", "redis+socket")
 
 
 def _prepare_redis(app: Celery, visibility_timeout: float) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING
 
 from oneiric_rq import demo_tasks
@@ -26,7 +26,8 @@ async def run_worker(adapter: RedisQueueAdapter) -> AsyncIterator[dict[str, str]
     try:
         yield {name: f"{demo_tasks.__name__}.{name}" for name in ("count", "fail", "hold")}
     finally:
-        worker.terminate()
+        with suppress(ProcessLookupError):  # it has ended already
+            worker.terminate()
         try:
             await asyncio.wait_for(worker.wait(), _ENDS_WITHIN)
         except TimeoutError:
