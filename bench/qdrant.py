@@ -1,4 +1,4 @@
-"""oneiric-qdrant against the bare qdrant-client in a thread of its own, at 384 numbers a vector; Qdrant Edge against local mode.
+"""oneiric-qdrant against the bare qdrant-client in a thread of its own, at 384 numbers a vector; Edge against local mode.
 
 The recall rows hold what a search finds against the true nearest, by NumPy: 20,000 clustered vectors, and filters that keep
 ever fewer of them. Their ratio is the recall.

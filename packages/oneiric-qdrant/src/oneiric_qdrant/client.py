@@ -100,10 +100,14 @@ class ClientStore(Store):
     async def upsert(self, collection: str, points: Sequence[Point], timeout: int) -> None:
         """Store them in one request, and wait until it is done."""
         made = [
-            models.PointStruct.model_construct(id=point.id, vector=list(point.vector), payload=point.payload)
+            models.PointStruct.model_construct(id=point.id, vector=self._written(point.vector), payload=point.payload)
             for point in points
         ]
         await self.raw.upsert(collection, made, timeout=timeout)
+
+    def _written(self, vector: Sequence[float]) -> Any:
+        """The vector as the client takes it."""
+        return list(vector)
 
     async def search(
         self,

@@ -6,6 +6,7 @@ import warnings
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from oneiric.errors import ConnectionFailed
 from qdrant_client import AsyncQdrantClient
 
@@ -60,6 +61,13 @@ class LocalStore(ClientStore):
         with warnings.catch_warnings():
             _be_quiet()
             await super().upsert(collection, points, timeout)
+
+    def _written(self, vector: Sequence[float]) -> Any:
+        """An array of NumPy's, as which local mode keeps it: from a list it would make one, number by number.
+
+        By its name, which is empty: what comes without one has to be a list.
+        """
+        return {"": np.asarray(vector, dtype=np.float32)}
 
     async def drop(self, name: str, timeout: int) -> None:
         """Drop it, and close its file, which local mode forgets."""
