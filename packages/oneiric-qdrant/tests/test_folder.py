@@ -95,6 +95,12 @@ async def test_health_says_that_the_folder_is_gone(tmp_path: Path, engine: str) 
         assert "deleted or replaced" in health.detail
 
 
+async def test_a_folder_may_be_in_the_home_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    async with QdrantAdapter({"url": "embedded:///~/index"}):
+        assert (tmp_path / "index" / "meta.json").exists()
+
+
 @ENGINES
 async def test_data_are_kept(tmp_path: Path, engine: str) -> None:
     payload = {"a.b": 1, 'quo"te': [True, None], "n": 2**53, "text": "größe"}

@@ -82,6 +82,7 @@ def test_a_wrong_setting_is_refused_with_its_name_and_no_value(config: dict[str,
     [
         ({"url": "embedded://"}, Targets()),
         ({"url": "embedded:///data/index"}, Targets(files=("/data/index",))),
+        ({"url": "embedded:///~/index"}, Targets(files=("~/index",))),
         ({"url": "http://db.internal"}, Targets((Endpoint("db.internal", 6333),))),
         ({"url": "http://[::1]:7000/prefix"}, Targets((Endpoint("::1", 7000),))),
         ({"url": "https://x.cloud.qdrant.io"}, Targets((Endpoint("x.cloud.qdrant.io", 6333, tls=True),))),

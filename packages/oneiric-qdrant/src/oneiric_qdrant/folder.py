@@ -29,7 +29,7 @@ class Folder:
     """A folder that is locked for this process, made where there is none."""
 
     def __init__(self, path: str, engine: str) -> None:
-        self.path = Path(path).absolute()
+        self.path = Path(os.path.expanduser(path)).absolute()  # noqa: PTH111 - which leaves it where there is no home
         self._engine = engine
         self._lock: IO[bytes] | None = None
 

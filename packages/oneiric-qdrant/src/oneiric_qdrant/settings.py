@@ -53,7 +53,8 @@ class QdrantSettings(AdapterSettings):
 
     url: Annotated[str, AfterValidator(_check_url)]
     """A server (`http://host:6333`, `https://…` with TLS, Qdrant Cloud's URL; the port is 6333 where none is given),
-    `embedded://` (in memory, gone at the end), or `embedded:///folder` (kept in that folder, made where there is none)."""
+    `embedded://` (in memory, gone at the end), or `embedded:///folder` (kept in that folder, made where there is none;
+    `embedded:///~/folder` is in the home directory)."""
 
     engine: Literal["local", "edge"] = "local"
     """What keeps `embedded:///folder`. `local`: qdrant-client's local mode, for small data. `edge`: Qdrant Edge, which
@@ -104,7 +105,10 @@ class QdrantSettings(AdapterSettings):
     @property
     def folder(self) -> str | None:
         """Where embedded data are; empty where that is in memory, None where there is a server."""
-        return self.url.removeprefix(_EMBEDDED) if self.url.startswith(_EMBEDDED) else None
+        if not self.url.startswith(_EMBEDDED):
+            return None
+        folder = self.url.removeprefix(_EMBEDDED)
+        return folder.removeprefix("/") if folder.startswith("/~/") else folder
 
     def targets(self) -> Targets:
         """The server, or the folder."""
