@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 import asyncpg
 from oneiric.adapters.vector import Distance, Match, Record, VectorAdapter
 from oneiric.adapters.vector.records import check_filter, check_limit, checked_collection
-from oneiric.errors import CollectionExists, CollectionNotFound, InvalidRequest, Unsupported
+from oneiric.errors import CollectionExists, CollectionNotFound, InvalidRecord, InvalidRequest, Unsupported
 
 from oneiric_postgres.server_adapter import ServerAdapter
-from oneiric_postgres.vector.collection import MAX_DIMENSION, Stored
+from oneiric_postgres.vector.collection import MAX_DIMENSION, Stored, most_indexed
 from oneiric_postgres.vector.encoding import is_text, payload_of, register
 from oneiric_postgres.vector.errors import translated
 from oneiric_postgres.vector.filters import where
@@ -72,6 +72,12 @@ class PgVectorAdapter(ServerAdapter, VectorAdapter):
             return await self._collections.create(connection, wanted, is_half=is_half)
 
         found = await self._call(timeout, create)
+        if dimension > most_indexed(is_half):
+            logger.warning(
+                "No index takes the %s dimensions of the collection %s: each search looks at all of it.",
+                f"{dimension:,}",
+                name,
+            )
         if found != wanted:
             raise CollectionExists(
                 f"There is another collection {name!r}, of {found.dimension} dimensions and the distance {found.distance}.",
@@ -104,6 +110,8 @@ class PgVectorAdapter(ServerAdapter, VectorAdapter):
                 await upsert(connection, stored, rows)
             return batch.size
 
+        if not batch.size:
+            self._known.pop(collection, None)  # nothing is written to a table that could be missing
         return await self._in(collection, timeout, store)
 
     async def search(
@@ -123,6 +131,8 @@ class PgVectorAdapter(ServerAdapter, VectorAdapter):
             asked = stored.encoder.vector(vector)
             return await _matches(stored, await self._searches.one(connection, question, asked)) if limit else []
 
+        if limit == 0:
+            self._known.pop(collection, None)  # nothing is searched that could be missing
         return await self._in(collection, timeout, search)
 
     async def search_many(
@@ -243,14 +253,19 @@ class PgVectorAdapter(ServerAdapter, VectorAdapter):
     async def _in(
         self, collection: str, timeout: float | None, work: Callable[[Connection, Stored], Awaitable[_T]]
     ) -> _T:
-        """Do what is to be done in a collection. What is known of it may be of one that was dropped: then it is looked up."""
+        """Do what is to be done in a collection. What is known of it may be of one that another process has dropped, and made
+        anew: where that can be why it fails, it is looked up and done again.
+        """
 
         async def do(connection: Connection) -> _T:
             stored = self._known.get(collection) or await self._find(connection, collection)
             try:
                 return await work(connection, stored)
-            except asyncpg.UndefinedTableError:
-                return await work(connection, await self._find(connection, collection))
+            except (asyncpg.UndefinedTableError, InvalidRecord) as error:
+                found = await self._find(connection, collection)
+                if isinstance(error, InvalidRecord) and found.number == stored.number:
+                    raise
+                return await work(connection, found)
 
         return await self._call(timeout, do)
 

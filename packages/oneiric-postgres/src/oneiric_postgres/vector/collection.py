@@ -16,9 +16,6 @@ if TYPE_CHECKING:
 
 MAX_DIMENSION = 16_000
 """Of a vector in pgvector, 16-bit or not."""
-_MAX_INDEXED = 2_000
-_MAX_INDEXED_HALF = 4_000
-"""How many dimensions an HNSW index takes."""
 
 _OPERATORS = {Distance.COSINE: "<=>", Distance.DOT: "<#>", Distance.EUCLIDEAN: "<->"}
 _CLASSES = {Distance.COSINE: "cosine", Distance.DOT: "ip", Distance.EUCLIDEAN: "l2"}
@@ -85,12 +82,17 @@ class Stored:
     @property
     def can_be_indexed(self) -> bool:
         """Whether an HNSW index takes so many dimensions."""
-        return self.about.dimension <= (_MAX_INDEXED_HALF if self.is_half else _MAX_INDEXED)
+        return self.about.dimension <= most_indexed(self.is_half)
 
     @property
     def is_cosine(self) -> bool:
         """Whether a score is 1 less the distance; else it is the distance with its sign turned."""
         return self.about.distance is Distance.COSINE
+
+
+def most_indexed(is_half: bool) -> int:
+    """How many dimensions an HNSW index takes."""
+    return 4_000 if is_half else 2_000
 
 
 def relation_of(name: str, number: int) -> str:

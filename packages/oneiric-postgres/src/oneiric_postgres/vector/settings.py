@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Self
 
 from oneiric.adapters.vector import DURABLE
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, model_validator
 
 from oneiric_postgres.settings import ServerSettings
 
@@ -35,6 +35,12 @@ class PgVectorSettings(ServerSettings):
 
     ef_search: Annotated[int, Field(ge=1, le=1000)] = 100
     """How many candidates a search in an HNSW index looks at: more of them raise recall and its time."""
+
+    @model_validator(mode="after")
+    def _enough_candidates(self) -> Self:
+        if self.ef_construction < 2 * self.m:
+            raise ValueError("`ef_construction` is at least twice `m`")
+        return self
 
     def lacks(self) -> frozenset[str]:
         """An embedded server without a path keeps nothing."""
