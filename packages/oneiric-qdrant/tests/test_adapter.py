@@ -61,12 +61,20 @@ async def test_many_creators_at_once_make_one_collection(index: QdrantAdapter) -
 
 
 async def test_a_call_that_is_cancelled_while_others_run_is_not_done(index: QdrantAdapter) -> None:
+    let_go = threading.Event()
+
+    async def hold(store: Store) -> None:
+        let_go.wait(30)
+
     await index.upsert("a", [Record("kept", [1, 0])])
-    running = [asyncio.ensure_future(index.count("a")) for _ in range(20)]
+    assert index._engine is not None
+    running = asyncio.ensure_future(index._engine.run(hold))
     cancelled = asyncio.ensure_future(index.delete("a", ["kept"]))
     await asyncio.sleep(0)
     cancelled.cancel()
-    await asyncio.gather(*running)
+    await asyncio.sleep(0)
+    let_go.set()
+    await running
     with pytest.raises(asyncio.CancelledError):
         await cancelled
     assert await index.count("a") == 1
