@@ -147,6 +147,8 @@ async def test_what_stands_in_the_hash_of_a_job_breaks_no_status(
     """A worker's last sign of life alone, a word that RQ doesn't know, times and numbers that are none."""
     client.hset("rq:job:ghost", "last_heartbeat", "2026-01-01T00:00:00.000000Z")
     assert await adapter.get_task_status("ghost") == {"task_id": "ghost", "state": TaskState.UNKNOWN}
+    client.hset("rq:job:ghost", "status", "queued")
+    assert (await adapter.get_task_status("ghost"))["state"] is TaskState.UNKNOWN
     assert await adapter.submit_task("f", task_id="ghost") == "ghost"
     assert (await adapter.get_task_status("ghost"))["state"] is TaskState.QUEUED
     job = plain.enqueue("f")

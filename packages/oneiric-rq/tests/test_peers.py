@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import subprocess
 import sys
 from contextlib import contextmanager
@@ -11,6 +12,7 @@ import pytest
 from oneiric.adapters.queue import CancelOutcome, TaskState
 from oneiric.errors import QueueError, TaskFailed
 from oneiric.testing.patience import PATIENCE, until
+from oneiric_rq import adapter as module
 from oneiric_rq.conformance import kit
 from rq import Queue, Repeat, Retry, get_current_job
 from rq.job import Dependency, Job, JobStatus
@@ -134,6 +136,21 @@ async def test_what_does_not_wait_in_the_queue_yet_is_prevented_too(
         assert await adapter.cancel_task(task_id) is CancelOutcome.PREVENTED
     assert (await adapter.get_task_status(task_id))["state"] is TaskState.CANCELLED
     assert task_id not in plain.deferred_job_registry.get_job_ids()
+
+
+async def test_a_task_that_a_scheduler_is_just_putting_into_its_queue_is_prevented_all_the_same(
+    adapter: RedisQueueAdapter, client: Redis, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It has read the task before the cancel, and writes after it: the cancel looks again where the time has come."""
+    monkeypatch.setattr(module, "_MOMENT", 1.0)
+    task_id = await adapter.submit_task(kit("nothing"), delay=3600)
+    client.zadd(f"rq:scheduled:{name}", {task_id: 1})
+    cancelling = asyncio.create_task(adapter.cancel_task(task_id))
+    await until(lambda: client.hget(f"rq:job:{task_id}", "status") == b"canceled", "The first look cancels it.")
+    client.hset(f"rq:job:{task_id}", "status", "queued")
+    client.rpush(f"rq:queue:{name}", task_id)
+    assert await cancelling is CancelOutcome.PREVENTED
+    assert await adapter.queue_depth() == 0
 
 
 def _rate_limited(queue: Queue) -> str:

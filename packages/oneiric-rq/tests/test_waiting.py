@@ -11,6 +11,7 @@ from oneiric.adapters.queue import Task
 from oneiric.errors import DeadlineExceeded, NotInitialized, TaskCancelled, TaskFailed
 from oneiric.testing.patience import PATIENCE, until
 from oneiric_rq import adapter as module
+from oneiric_rq import waiting as waiting_module
 from oneiric_rq.conformance import WorkerProcess, kit
 from rq.job import Job
 from rq.results import Result
@@ -42,14 +43,16 @@ async def test_a_result_is_told_of_and_not_found_by_looking(
 ) -> None:
     """Whether the wait began before another one, or while the broker was being asked for others."""
     monkeypatch.setattr(module, "_LOOK_AGAIN", 1000.0)
+    monkeypatch.setattr(waiting_module, "_BLOCK", 20.0)
     ids = [await adapter.submit_task("f") for _ in range(20)]
     waiting = []
     for task_id in ids:
         waiting.append(asyncio.create_task(adapter.wait_for_result(task_id, timeout=PATIENCE)))
         await asyncio.sleep(0.02)
     start = time.monotonic()
-    for number, task_id in enumerate(ids):
-        finish(plain, task_id, number)
+    for number in reversed(range(20)):  # the first one is what the broker was asked for all along
+        finish(plain, ids[number], number)
+        await waiting[number]
     assert await asyncio.gather(*waiting) == list(range(20))
     assert time.monotonic() - start < 10
 
@@ -99,6 +102,9 @@ async def test_the_end_of_an_earlier_run_is_not_the_end(
     client.xadd(Result.get_key(task_id), {"type": Result.Type.RETRIED.value, "worker_name": "w"})
     waiting = asyncio.create_task(adapter.wait_for_result(task_id, timeout=PATIENCE))
     await asyncio.sleep(0.1)
+    before = client.info("stats")["total_commands_processed"]
+    await asyncio.sleep(0.5)
+    assert client.info("stats")["total_commands_processed"] - before < 50, "The same entry is read again and again."
     assert not waiting.done()
     finish(plain, task_id, "the end")
     assert await waiting == "the end"

@@ -157,8 +157,8 @@ async def test_it_calls_no_webhook(adapter: RedisQueueAdapter, server: Server, p
     assert called == []
 
 
-async def test_it_serves_several_queues_the_first_one_first(
-    adapter: RedisQueueAdapter, server: Server, name: str, tmp_path: Path
+async def test_it_serves_several_queues_the_first_one_first_and_leaves_nothing_taken(
+    adapter: RedisQueueAdapter, server: Server, client: Redis, name: str, tmp_path: Path
 ) -> None:
     ledger = str(tmp_path / "ledger")
     ids = [
@@ -172,6 +172,7 @@ async def test_it_serves_several_queues_the_first_one_first(
     finally:
         worker.stop()
     assert read(ledger).split() == ["high", "high", "low", "low"]
+    assert client.keys(f"rq:queue:{name}*") == []
 
 
 @pytest.mark.parametrize("queues", [1, 2])
