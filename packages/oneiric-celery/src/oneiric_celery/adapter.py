@@ -23,6 +23,7 @@ from oneiric_celery.cancellation import undisturbed
 from oneiric_celery.cancelling import Cancelling
 from oneiric_celery.engine import Engine
 from oneiric_celery.errors import deadline
+from oneiric_celery.gentleness import gently
 from oneiric_celery.settings import CelerySettings
 from oneiric_celery.submissions import submission
 
@@ -103,7 +104,7 @@ class CeleryQueueAdapter(QueueAdapter):
     async def submit_many(self, tasks: Iterable[Task], *, timeout: float | None = None) -> list[str]:
         """Submit tasks, in one round trip to Redis; returns their ids in order. All are checked before any is sent."""
         engine = self._ready()
-        checked = [(submission(task, self.settings, self.name), task) for task in tasks]
+        checked = [(submission(task, self.settings, self.name), task) async for task in gently(tasks)]
         if checked:
             async with self._deadline(timeout, "Submitting") as seconds:
                 await engine.submit(checked, seconds)

@@ -18,6 +18,7 @@ def oneiric_adapters() -> list[AdapterSpec]:
             summary="Tasks for Celery workers, over Redis, Valkey or RabbitMQ, with honest states and results.",
             adapter="oneiric_celery.adapter:CeleryQueueAdapter",
             settings=CelerySettings,
+            conformance="oneiric_celery.conformance:CelerySuite",
             capabilities=CAPABILITIES,
             example={"broker_url": "embedded://"},
             demo_worker="oneiric_celery.demo:run_worker",

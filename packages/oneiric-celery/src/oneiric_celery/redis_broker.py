@@ -9,6 +9,7 @@ from redis.exceptions import ResponseError
 
 from oneiric_celery import scripts
 from oneiric_celery.courier import Courier
+from oneiric_celery.gentleness import gently
 from oneiric_celery.mailbox import Mailbox
 from oneiric_celery.message import lists_of, message
 from oneiric_celery.record import key_of, queued
@@ -49,7 +50,7 @@ class RedisBroker:
 
     async def submit(self, tasks: Sequence[tuple[Submission, Task]], give_up: float) -> None:
         """Push tasks and write their records, in one step, but for those whose ids have a record already."""
-        await self._courier.send([self._parcel(*each) for each in tasks], give_up)
+        await self._courier.send([self._parcel(*each) async for each in gently(tasks)], give_up)
 
     def _parcel(self, submission: Submission, task: Task) -> _Parcel:
         made = message(self._app, submission, task, self._settings.priority_steps)
@@ -114,7 +115,7 @@ class RedisBroker:
 
     def _due(self, submission: Submission) -> float | None:
         """Until when a task is parked, in seconds since 1970; None where a worker may hold it."""
-        if submission.starts_at is None:
+        if submission.starts_at is None or self._settings.plain_workers:
             return None
         due = submission.starts_at.timestamp() - self._settings.visibility_timeout * _NEAR
         return due if due > time.time() else None

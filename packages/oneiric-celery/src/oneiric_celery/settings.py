@@ -54,8 +54,8 @@ def _check_url(url: str) -> str:
 def _check_backend(url: str) -> str:
     if url.startswith("rpc:"):
         raise ValueError(
-            "is `rpc://`, whose results reach only the process that submitted the task: nobody else could ask for its "
-            "state. Use Redis or Valkey"
+            "would keep results for the process that submitted the task alone, and nobody else could ask for its state; "
+            "use Redis or Valkey"
         )
     if not server(url).is_redis:
         raise ValueError("is not on Redis or Valkey")
