@@ -326,6 +326,7 @@ async def test_a_server_whose_supervisor_and_members_were_all_killed_ends_after_
     member = await house.member()
     server = await member.joined()
     os.kill(house.supervisor(), signal.SIGKILL)
+    await until(lambda: not is_held(house.home.supervisor), lambda: "it lives on")
     await member.kill()
     assert await asked(str(house.home.run / "tiny.sock")) == server  # nobody is left to notice
     here = await house.join()
@@ -340,6 +341,7 @@ async def test_a_supervisor_that_is_killed_while_it_makes_the_data_leaves_none_t
     starter = await house.member("serves", "60")
     await until(lambda: house.home.unfinished.exists(), lambda: "nothing is being made")
     os.kill(house.supervisor(), signal.SIGKILL)
+    await until(lambda: not is_held(house.home.supervisor), lambda: "it lives on")
     await starter.kill()
     member = await house.join(TinyEngine(make_takes=0))
     assert (house.home.data / "made").exists()
@@ -488,8 +490,15 @@ async def test_a_process_that_was_given_the_number_of_a_dead_server_is_left_alon
     somebody = await asyncio.create_subprocess_exec("sleep", "600")
     kept.home.make()
     kept.home.claim()
-    (kept.home.directory / "server.json").write_text(json.dumps({"pid": somebody.pid, "serves": True}))
-    member = await kept.join()
+    note = kept.home.directory / "server.json"
+    note.write_text(json.dumps({"pid": somebody.pid, "serves": False}))
+    with Lock(kept.home.directory / "server.lock") as rest:  # of a server that is dead, but for one of its processes
+        assert rest.try_alone()
+        joining = asyncio.create_task(kept.join())
+        await until(lambda: not note.exists(), lambda: "nobody ends what is left of it")
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(somebody.wait(), 0.2)
+    member = await joining
     assert await asked(member.url) is not None
     await member.leave()
     await kept.is_over()

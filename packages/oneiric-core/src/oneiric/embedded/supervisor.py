@@ -74,10 +74,11 @@ class Supervisor:
         server = open_lock(self.directory / "server.lock")
         if not has_locked(server):
             note = self._noted()
-            if note.get("serves") and not self.plan["is_new"]:
+            pid = int(note.get("pid", 0))
+            if note.get("serves") and not self.plan["is_new"] and is_holder(pid, server):
                 os.close(server)
-                return int(note["pid"])
-            self._end(int(note.get("pid", 0)))
+                return pid
+            self._end(pid)
         os.close(server)
         os.ftruncate(sys.stdout.fileno(), 0)
         return None
