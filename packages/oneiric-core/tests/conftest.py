@@ -7,6 +7,7 @@ import json
 import os
 import subprocess
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -15,14 +16,18 @@ from oneiric.discovery import discover
 from oneiric.discovery.catalog import _memo
 from oneiric.discovery.loading import load_plugins
 
+sys.path.append(str(Path(__file__).parent))
+import forked
+
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping
-    from pathlib import Path
+    from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping, Sequence
 
     from oneiric import Adapter
     from oneiric.discovery import Plugin
     from oneiric.discovery.loading import Loaded
 
+_READ_AT_THE_START = {"COLUMNS", "FORCE_COLOR", "NO_COLOR", "PYTHONIOENCODING", "PYTHONUTF8", "TERM"}
+"""Variables that mean something to Python, or to a module that the command line imports, as it starts."""
 PLUGIN = """
 from oneiric import AdapterSettings, AdapterSpec, hookimpl
 
@@ -121,9 +126,25 @@ class Site:
 
     def oneiric(self, *arguments: str, stdin: str | bytes = "", **environ: str) -> subprocess.CompletedProcess[str]:
         """Run the command line; whatever it is asked, it answers in sentences."""
-        done = self.python("-m", "oneiric", *arguments, stdin=stdin, **environ)
+        if environ.keys() & _READ_AT_THE_START or not hasattr(os, "fork"):
+            done = self.python("-m", "oneiric", *arguments, stdin=stdin, **environ)
+        else:
+            done = self._forked(arguments, stdin if isinstance(stdin, bytes) else stdin.encode(), environ)
         assert "Traceback" not in done.stderr, done.stderr
         return done
+
+    def _forked(
+        self, arguments: Sequence[str], stdin: bytes, environ: Mapping[str, str]
+    ) -> subprocess.CompletedProcess[str]:
+        done = forked.run(
+            arguments,
+            cwd=self.work,
+            path=[str(self.folder)],
+            environ={**os.environ, "PYTHONPATH": str(self.folder), **forked.AT_ITS_START, **environ},
+            stdin=stdin,
+        )
+        out, err = (text.decode(errors="replace") for text in (done.stdout, done.stderr))
+        return subprocess.CompletedProcess(done.args, done.returncode, out, err)
 
     def json(self, *arguments: str, code: int = 0, stdin: str = "", **environ: str) -> Any:
         """Run the command line with `--json`; returns what it prints, all of it."""
