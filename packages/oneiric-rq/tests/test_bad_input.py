@@ -141,6 +141,16 @@ async def test_a_task_whose_result_alone_is_gone_has_succeeded_without_one(
         await adapter.wait_for_result(task_id)
 
 
+async def test_a_failure_of_which_nothing_is_known_any_more_is_one_all_the_same(
+    adapter: RedisQueueAdapter, client: Redis
+) -> None:
+    task_id = await adapter.submit_task("f")
+    client.hset(f"rq:job:{task_id}", "status", "failed")
+    assert (await adapter.get_task_status(task_id))["state"] is TaskState.FAILED
+    with pytest.raises(TaskFailed, match="not known any more"):
+        await adapter.wait_for_result(task_id)
+
+
 async def test_what_stands_in_the_hash_of_a_job_breaks_no_status(
     adapter: RedisQueueAdapter, client: Redis, plain: Queue
 ) -> None:

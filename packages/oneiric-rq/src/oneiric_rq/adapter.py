@@ -278,9 +278,10 @@ class RedisQueueAdapter(QueueAdapter):
         if "result" in status:
             return status["result"]
         if state is TaskState.FAILED:
-            raise TaskFailed(
-                f"The task has failed: {error}", adapter=self.name, error=error, traceback=status.get("traceback")
+            said = (
+                "The task has failed; why is not known any more." if error is None else f"The task has failed: {error}"
             )
+            raise TaskFailed(said, adapter=self.name, error=error, traceback=status.get("traceback"))
         if state is TaskState.CANCELLED:
             raise TaskCancelled("The task was cancelled.", adapter=self.name)
         if state is TaskState.UNKNOWN:
