@@ -5,17 +5,19 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any
 
-from oneiric.errors import ConnectionFailed, DeadlineExceeded
-from redis import exceptions as driver
+from oneiric.errors import ConnectionFailed, DeadlineExceeded, OneiricError
+from redis.exceptions import RedisError, ResponseError
 
 from oneiric_redis_pubsub.errors import translated
 from oneiric_redis_pubsub.wire import Wire
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Sequence
+    from collections.abc import Sequence
 
     from oneiric_redis_pubsub.connector import Connector
     from oneiric_redis_pubsub.wire import Command
+
+_FAILURES = (RedisError, OSError, EOFError)
 
 
 class Line:
@@ -36,7 +38,23 @@ class Line:
 
     async def call(self, *command: Any, timeout: float | None = None) -> Any:
         """The answer to a command. Raises an OneiricError; a server's error that has no class of its own as MessagingError."""
-        return await self._within(timeout, lambda wire: wire.call(command))
+        wire, limit = await self._ready(timeout)
+        try:
+            return await wire.call(command, limit)
+        except _FAILURES as error:
+            raise self._translated(error) from error
+
+    async def call_all(self, commands: Sequence[Command], *, timeout: float | None = None) -> list[Any]:
+        """The answers to commands that are sent together; an error of the server's is one of them."""
+        wire, limit = await self._ready(timeout)
+        try:
+            answers = await wire.call_many(commands, limit)
+        except _FAILURES as error:
+            raise self._translated(error) from error
+        for answer in answers:
+            if isinstance(answer, Exception) and not isinstance(answer, ResponseError):
+                raise self._translated(answer) from answer
+        return answers
 
     async def call_many(self, commands: Sequence[Command], *, timeout: float | None = None) -> list[Any]:
         """The answers to commands that are sent together. Raises the first error among them."""
@@ -46,13 +64,9 @@ class Line:
                 raise translated(answer, self._adapter) from answer
         return answers
 
-    async def call_all(self, commands: Sequence[Command], *, timeout: float | None = None) -> list[Any]:
-        """The answers to commands that are sent together; an error of the server's is one of them."""
-        return await self._within(timeout, lambda wire: wire.call_many(commands))  # type: ignore[no-any-return]
-
     async def open(self) -> None:
         """Connect, if it isn't connected."""
-        await self._within(None, _nothing)
+        await self._ready(None)
 
     async def close(self) -> None:
         """Close it for good."""
@@ -64,29 +78,28 @@ class Line:
         if wire is not None:
             await wire.close(self._cleaned_up())
 
-    async def _within(self, timeout: float | None, call: Callable[[Wire], Awaitable[Any]]) -> Any:
+    async def _ready(self, timeout: float | None) -> tuple[Wire, float]:
+        """A wire that works, and the seconds that are left for the call."""
         limit = self._timeout if timeout is None else timeout
-        began = asyncio.get_running_loop().time()
-        wire: Wire | None = None
-        deadline = asyncio.timeout(limit)
+        wire = self._wire
+        if wire is not None and wire.error is None:
+            return wire, limit
+        loop = asyncio.get_running_loop()
+        end = loop.time() + limit
         try:
-            async with deadline:
-                wire = self._wire
-                if wire is None or wire.error is not None:
-                    wire = await self._connected()
-                return await call(wire)
+            async with asyncio.timeout(limit):
+                wire = await self._connected()
         except TimeoutError as error:
-            if (
-                wire is not None and wire.heard < began and deadline.expired()
-            ):  # it is silent: not only this call is slow
-                await wire.close(error)
-            raise self._late(wire) from error
-        except (driver.RedisError, OSError, EOFError) as error:
+            raise DeadlineExceeded("No connection came about in time.", adapter=self._adapter) from error
+        except _FAILURES as error:
             raise translated(error, self._adapter) from error
+        return wire, end - loop.time()
 
-    def _late(self, wire: Wire | None) -> DeadlineExceeded:
-        what = "The server didn't answer in time; whether it has done it is not known."
-        return DeadlineExceeded(what if wire else "No connection came about in time.", adapter=self._adapter)
+    def _translated(self, error: Exception) -> OneiricError:
+        if isinstance(error, TimeoutError):
+            what = "The server didn't answer in time; whether it has done it is not known."
+            return DeadlineExceeded(what, adapter=self._adapter)
+        return translated(error, self._adapter)
 
     def _cleaned_up(self) -> ConnectionFailed:
         what = "The adapter was cleaned up before this call was done."
@@ -104,12 +117,8 @@ class Line:
     async def _connect(self) -> Wire:
         wire = self._wire = Wire(await self._connector.connect())
         if self._greeting is not None:
-            self.greeted = await wire.call(self._greeting)
+            self.greeted = await wire.call(self._greeting, self._timeout)
         return wire
-
-
-async def _nothing(_: Wire) -> None:
-    """Need no more than the connection."""
 
 
 def _heard(task: asyncio.Task[Wire]) -> None:

@@ -12,7 +12,7 @@ from redis import exceptions as driver
 from oneiric_redis_pubsub.connector import close
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable
 
     from redis.asyncio.connection import AbstractConnection
 
@@ -21,7 +21,21 @@ _ANSWERS = (driver.ResponseError, driver.AuthenticationError, driver.BusyLoading
 _MOST_UNSENT = 4 * 1024 * 1024
 """Bytes that may wait to be sent; beyond them who sends more waits too."""
 
-Command = tuple[Any, ...]
+_IN_TIME = 0.001
+"""Seconds; deadlines this near to one another are looked at together."""
+
+Command = tuple[str | bytes | int | float, ...]
+
+
+class Call:
+    """A command that was sent, and its answer."""
+
+    __slots__ = ("answer", "deadline", "sent")
+
+    def __init__(self, answer: asyncio.Future[Any], sent: float, deadline: float) -> None:
+        self.answer = answer
+        self.sent = sent
+        self.deadline = deadline
 
 
 class Wire:
@@ -29,31 +43,34 @@ class Wire:
 
     The answer to a call that was cancelled, or whose deadline has passed, is read and dropped: it can't reach another. A call
     that is alone is sent at once; those that come while others are under way are sent together, at the next turn of the loop.
+    Where a deadline passes and nothing was heard since the call was sent, the connection is taken for dead.
     """
 
     def __init__(self, connection: AbstractConnection) -> None:
         self._connection = connection
-        # The driver's way to send is a coroutine that closes the connection where its task is cancelled.
+        # The driver's ways to send and to read are coroutines that close the connection where their task is cancelled, and
+        # cost as much as all the rest; so its stream and its parser are used as they are.
         self._writer: asyncio.StreamWriter = connection._writer  # type: ignore[assignment]  # noqa: SLF001
         self._loop = asyncio.get_running_loop()
-        self._waiting: deque[asyncio.Future[Any]] = deque()
+        self._calls: deque[Call] = deque()
         self._unsent: list[bytes] = []
         self._is_flushing = False
-        self.heard = self._loop.time()
-        """When the server last said something."""
-        self.error: BaseException | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._timer_at = math.inf
+        self._heard = self._loop.time()
+        self.error: Exception | None = None
         """Why it is of no use any more."""
         self._reading = self._loop.create_task(self._read(), name="oneiric-redis-wire")
 
-    async def call(self, command: Command) -> Any:
-        """The answer to a command. Raises what the driver makes of the server's errors."""
-        answer = self._send(self._connection.pack_command(*command))
+    async def call(self, command: Command, timeout: float) -> Any:
+        """The answer to a command. Raises what the driver makes of the server's errors, or TimeoutError."""
+        answer = self._send(packed(command), timeout)
         await self._has_room()
         return await answer
 
-    async def call_many(self, commands: Iterable[Command]) -> list[Any]:
+    async def call_many(self, commands: Iterable[Command], timeout: float) -> list[Any]:
         """The answers to commands that are sent together, in order; an error is one of them."""
-        answers = [self._send(self._connection.pack_command(*command)) for command in commands]
+        answers = [self._send(packed(command), timeout) for command in commands]
         try:
             await self._has_room()
             if answers:
@@ -64,25 +81,29 @@ class Wire:
             raise
         return [answer.exception() or answer.result() for answer in answers]
 
-    async def close(self, error: BaseException | None = None) -> None:
+    async def close(self, error: Exception | None = None) -> None:
         """Close the connection; calls under way end with the error."""
         self._fail(error or driver.ConnectionError("closed"))
         self._reading.cancel()
         await close(self._connection)
 
-    def _send(self, packed: Sequence[bytes]) -> asyncio.Future[Any]:
+    def _send(self, data: bytes, timeout: float) -> asyncio.Future[Any]:
         if self.error is not None:
             raise self.error
-        answer = self._loop.create_future()
-        is_alone = not self._waiting and not self._unsent
-        self._waiting.append(answer)
-        self._unsent.extend(packed)
+        now = self._loop.time()
+        call = Call(self._loop.create_future(), now, now + timeout)
+        is_alone = not self._calls and not self._unsent
+        self._calls.append(call)
+        if call.deadline < self._timer_at:
+            self._set_timer(call.deadline)
         if is_alone:
-            self._flush()
-        elif not self._is_flushing:
-            self._is_flushing = True
-            self._loop.call_soon(self._flush)
-        return answer
+            self._writer.write(data)
+        else:
+            self._unsent.append(data)
+            if not self._is_flushing:
+                self._is_flushing = True
+                self._loop.call_soon(self._flush)
+        return call.answer
 
     def _flush(self) -> None:
         self._is_flushing = False
@@ -100,23 +121,26 @@ class Wire:
             self._fail(error)
 
     async def _read(self) -> None:
-        read = self._connection.read_response
+        parser: Any = self._connection._parser  # noqa: SLF001 - see above
+        read = parser.read_response
         try:
             while True:
                 try:
-                    answer = await read(timeout=math.inf, disconnect_on_error=False)
+                    answer = await read()
                 except _ANSWERS as error:
                     answer = error
                 self._answer(answer)
         except BaseException as error:
-            self._fail(error)
+            self._fail(error if isinstance(error, Exception) else driver.ConnectionError("closed"))
             await close(self._connection)
             if not isinstance(error, Exception):
                 raise
 
     def _answer(self, answer: Any) -> None:
-        self.heard = self._loop.time()
-        waiting = self._waiting.popleft()  # IndexError, and the end of the connection, for what nobody has asked for
+        self._heard = self._loop.time()
+        waiting = (
+            self._calls.popleft().answer
+        )  # IndexError, and the end of the connection, for what nobody has asked for
         if waiting.done():
             return
         if isinstance(answer, Exception):
@@ -124,12 +148,44 @@ class Wire:
         else:
             waiting.set_result(answer)
 
-    def _fail(self, error: BaseException) -> None:
+    def _set_timer(self, when: float) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer_at = when
+        self._timer = self._loop.call_at(when, self._look)
+
+    def _look(self) -> None:
+        """End the calls whose deadline has passed."""
+        now = self._loop.time() + _IN_TIME
+        late = [call for call in self._calls if call.deadline <= now and not call.answer.done()]
+        for call in late:
+            call.answer.set_exception(TimeoutError())
+        if any(call.sent > self._heard for call in late):
+            self._fail(TimeoutError())
+            self._writer.transport.abort()
+            return
+        self._timer_at = math.inf
+        waiting = [call.deadline for call in self._calls if not call.answer.done()]
+        if waiting:
+            self._set_timer(min(waiting))
+
+    def _fail(self, error: Exception) -> None:
         if self.error is None:
-            self.error = error if isinstance(error, Exception) else driver.ConnectionError("closed")
-        waiting, self._waiting = self._waiting, deque()
+            self.error = error
+        if self._timer is not None:
+            self._timer.cancel()
+        calls, self._calls = self._calls, deque()
         self._unsent.clear()
-        for each in waiting:
-            if not each.done():
-                each.set_exception(self.error)
-                each.exception()  # who waited for it may be gone
+        for call in calls:
+            if not call.answer.done():
+                call.answer.set_exception(self.error)
+                call.answer.exception()  # who waited for it may be gone
+
+
+def packed(command: Command) -> bytes:
+    """A command as it is sent: an array of strings."""
+    parts = [b"*%d\r\n" % len(command)]
+    for argument in command:
+        data = argument if isinstance(argument, bytes) else str(argument).encode()
+        parts.append(b"$%d\r\n%b\r\n" % (len(data), data))
+    return b"".join(parts)

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from math import isfinite
 
 MAX_DEPTH = 100
 """How deep lists and objects may lie in each other; beyond, a parser somewhere gives up."""
+
+_as_text = json.JSONEncoder(allow_nan=False, ensure_ascii=False, separators=(",", ":")).encode
+
+_PLAIN = frozenset({str, int, bool})
+"""Types of most values, which need no other look."""
 
 
 class _Fault(Exception):
@@ -27,7 +31,7 @@ def json_text(value: object, name: str) -> str:
     """
     try:
         _check(value, MAX_DEPTH)
-        text = json.dumps(value, allow_nan=False, ensure_ascii=False, separators=(",", ":"))
+        text = _as_text(value)
         text.encode()
     except _Fault as fault:
         raise ValueError(f"`{name}{fault.path[:100]}` {fault.what}.") from None
@@ -39,7 +43,7 @@ def json_text(value: object, name: str) -> str:
 
 
 def _check(value: object, depth: int) -> None:
-    if value is None or isinstance(value, str | int):
+    if type(value) in _PLAIN or value is None or isinstance(value, str | int):
         return
     if isinstance(value, float):
         if not isfinite(value):
@@ -54,9 +58,10 @@ def _check_items(value: dict[object, object] | list[object] | tuple[object, ...]
     if not depth:
         raise _Fault(f"lies more than {MAX_DEPTH} deep, or contains itself")
     key: object
-    items = value.items() if isinstance(value, Mapping) else enumerate(value)
+    is_object = isinstance(value, dict)
+    items = value.items() if isinstance(value, dict) else enumerate(value)
     for key, item in items:
-        if isinstance(value, Mapping) and not isinstance(key, str):
+        if is_object and not isinstance(key, str):
             raise _Fault(f"has a key of the type {type(key).__name__}; the keys of JSON are strings")
         try:
             _check(item, depth - 1)

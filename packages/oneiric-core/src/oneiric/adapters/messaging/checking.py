@@ -98,6 +98,8 @@ class Checks:
             raise InvalidMessage(f"{error} Nothing was published.", adapter=self.adapter) from None
 
     def _headers(self, headers: Any) -> Mapping[str, str]:
+        if type(headers) is dict and not headers:
+            return {}
         if not isinstance(headers, Mapping):
             self._refuse("`headers` is not a mapping")
         if not all(isinstance(each, str) for item in headers.items() for each in item):
