@@ -79,7 +79,9 @@ class Worker:
     """A worker in processes of its own."""
 
     def __init__(self, broker: str, *queues: str, backend: str | None = None, options: tuple[str, ...] = ()) -> None:
-        self.environment = {**os.environ, "TEST_BROKER": broker, "TEST_BACKEND": backend or broker, "C_FORCE_ROOT": "1"}
+        self.environment = {**os.environ, "ONEIRIC_CELERY_BROKER": broker, "C_FORCE_ROOT": "1"}
+        if backend:
+            self.environment["ONEIRIC_CELERY_RESULT_BACKEND"] = backend
         self.environment["PYTHONPATH"] = str(HERE)
         self.environment["PYTHONWARNINGS"] = "ignore"
         command = [sys.executable, "-m", "oneiric_celery", "worker", "served_tasks:app", "--concurrency", "1"]

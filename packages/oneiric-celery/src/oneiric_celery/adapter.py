@@ -17,8 +17,9 @@ from oneiric.adapters.queue import (
     TaskStatus,
     WorkerInfo,
 )
-from oneiric.errors import UnknownTask
+from oneiric.errors import InvalidTask, UnknownTask
 
+from oneiric_celery import canvas
 from oneiric_celery.cancellation import undisturbed
 from oneiric_celery.cancelling import Cancelling
 from oneiric_celery.engine import Engine
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
     from datetime import datetime, timedelta
 
     from celery import Celery
+
+    from oneiric_celery.engine import Sending
 
 _HEALTH_WITHIN = 5.0
 """Seconds that a health check takes at most."""
@@ -104,11 +107,57 @@ class CeleryQueueAdapter(QueueAdapter):
     async def submit_many(self, tasks: Iterable[Task], *, timeout: float | None = None) -> list[str]:
         """Submit tasks, in one round trip to Redis; returns their ids in order. All are checked before any is sent."""
         engine = self._ready()
-        checked = [(submission(task, self.settings, self.name), task) async for task in gently(tasks)]
+        checked = await self._checked(tasks)
         if checked:
             async with self._deadline(timeout, "Submitting") as seconds:
                 await engine.submit(checked, seconds)
-        return [each.task_id for each, _ in checked]
+        return _ids(checked)
+
+    async def submit_chain(
+        self, tasks: Iterable[Task], *, passing: bool = True, timeout: float | None = None
+    ) -> list[str]:
+        """Submit tasks that run one after the other; returns their ids in order.
+
+        Each gets what the one before returned as its first argument, but where `passing` is False. Where one fails, those
+        after it have failed too. Beyond the contract, as are groups and chords.
+        """
+        engine = self._ready()
+        checked = await self._checked(tasks)
+        if checked:
+            async with self._deadline(timeout, "Submitting") as seconds:
+                await engine.note([each for each, *_ in checked[1:]])
+                await engine.submit(
+                    [canvas.chain(engine.app, checked, is_redis=self.settings.broker.is_redis, passing=passing)],
+                    seconds,
+                )
+        return _ids(checked)
+
+    async def submit_group(self, tasks: Iterable[Task], *, timeout: float | None = None) -> list[str]:
+        """Submit tasks that belong together, as Celery's own tools show them; returns their ids in order."""
+        engine = self._ready()
+        _, members = canvas.group(await self._checked(tasks))
+        if members:
+            async with self._deadline(timeout, "Submitting") as seconds:
+                await engine.submit(members, seconds)
+        return _ids(members)
+
+    async def submit_chord(
+        self, tasks: Iterable[Task], callback: Task, *, timeout: float | None = None
+    ) -> tuple[list[str], str]:
+        """Submit tasks, and one that runs when all have succeeded, with a list of what they returned as its first argument.
+
+        Returns the ids of the tasks, and that of the callback, which has failed where one of them does.
+        """
+        engine = self._ready()
+        checked, (last,) = await self._checked(tasks), await self._checked([callback])
+        if not checked:
+            raise InvalidTask("A chord has at least one task; nothing was submitted.", adapter=self.name)
+        group_id, members = canvas.chord(engine.app, checked, last, is_redis=self.settings.broker.is_redis)
+        async with self._deadline(timeout, "Submitting") as seconds:
+            await engine.results.size_chord(group_id, len(members))
+            await engine.note([last[0]])
+            await engine.submit(members, seconds)
+        return _ids(members), last[0].task_id
 
     async def get_task_status(self, task_id: str, *, timeout: float | None = None) -> TaskStatus:
         """What is known of a task now: one read of its record."""
@@ -157,6 +206,9 @@ class CeleryQueueAdapter(QueueAdapter):
         """The Celery application that makes the messages, for what the contract doesn't cover. Its calls block."""
         return self._ready().app
 
+    async def _checked(self, tasks: Iterable[Task]) -> list[Sending]:
+        return [(submission(task, self.settings, self.name), task, {}) async for task in gently(tasks)]
+
     def _ready(self) -> Engine:
         if self._engine is None:
             raise self.not_initialized()
@@ -177,6 +229,10 @@ async def _any_word(word: asyncio.Event) -> None:
         async with asyncio.timeout(_LOOK):
             await word.wait()
     word.clear()
+
+
+def _ids(tasks: Sequence[Sending]) -> list[str]:
+    return [submission.task_id for submission, *_ in tasks]
 
 
 def _worker(name: str, queues: Any, running: Any) -> WorkerInfo:

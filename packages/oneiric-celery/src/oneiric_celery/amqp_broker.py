@@ -17,9 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from celery import Celery
-    from oneiric.adapters.queue import Task
-    from oneiric.adapters.queue.submission import Submission
 
+    from oneiric_celery.engine import Sending
     from oneiric_celery.record import Record
     from oneiric_celery.settings import CelerySettings
 
@@ -46,7 +45,7 @@ class AmqpBroker:
         """Raise unless it answers."""
         await self._in_thread(self._ping)
 
-    async def push(self, tasks: Sequence[tuple[Submission, Task]]) -> None:
+    async def push(self, tasks: Sequence[Sending]) -> None:
         """Send tasks, each confirmed by the broker."""
         await self._in_thread(lambda: self._send(tasks))
 
@@ -88,11 +87,11 @@ class AmqpBroker:
         with self._connected() as connection:
             connection.default_channel.basic_qos(0, 1, False)  # which asks for an answer, and changes nothing
 
-    def _send(self, tasks: Sequence[tuple[Submission, Task]]) -> None:
+    def _send(self, tasks: Sequence[Sending]) -> None:
         with self._connected() as connection:
             producer = self._app.amqp.Producer(connection, auto_declare=False)
-            for submission, task in tasks:
-                options = options_of(submission, is_redis=False)
+            for submission, task, embedded in tasks:
+                options = {**options_of(submission, is_redis=False), **embedded}
                 self._app.send_task(submission.name, task.args, dict(task.kwargs), producer=producer, **options)
 
     def _depth(self, queue: str) -> int:

@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 
     from oneiric_celery.settings import CelerySettings
 
-    _Pair = tuple[Submission, Task]
+    Sending = tuple[Submission, Task, dict[str, Any]]
+    """A task, and what else its message is to hold: a chain, a group, a chord."""
 
 _LETTING_GO = 0.5
 """Seconds for which we try to take back a claim."""
@@ -66,23 +67,21 @@ class Engine:
         """Raise unless both answer."""
         await asyncio.gather(self.broker.ping(), self.results.ping())
 
-    async def submit(self, tasks: Sequence[_Pair], seconds: float) -> None:
+    async def submit(self, tasks: Sequence[Sending], seconds: float) -> None:
         """Send tasks, but for those whose ids are known."""
         if isinstance(self.broker, RedisBroker) and self._is_direct:
             await self.broker.submit(tasks, asyncio.get_running_loop().time() + seconds)
             return
         own = [each for each in tasks if each[1].task_id is None]
-        given = {
-            submission.task_id: (submission, task) for submission, task in reversed(tasks) if task.task_id is not None
-        }
+        given = {each[0].task_id: each for each in reversed(tasks) if each[1].task_id is not None}
         if own:
             await self._send_new(own)
         if given:
             await self._send_claimed(given, seconds)
 
-    async def _send_new(self, tasks: Sequence[_Pair]) -> None:
+    async def _send_new(self, tasks: Sequence[Sending]) -> None:
         """Send tasks and write their records, at the same time: nobody else knows their ids yet but their workers."""
-        submissions = [submission for submission, _ in tasks]
+        submissions = [submission for submission, *_ in tasks]
         sent, noted = await asyncio.gather(
             self.broker.push(tasks), self._claims.note(submissions, self._lists(submissions)), return_exceptions=True
         )
@@ -90,23 +89,27 @@ class Engine:
             if isinstance(outcome, BaseException):
                 raise outcome
 
-    async def _send_claimed(self, tasks: Mapping[str, _Pair], seconds: float) -> None:
+    async def _send_claimed(self, tasks: Mapping[str, Sending], seconds: float) -> None:
         """Send tasks whose ids are the callers' own, of each id one; to the end, where the caller has gone."""
         task = asyncio.create_task(self._claim_and_send(tasks, seconds), name="oneiric-celery-submit")
         self._sending.add(task)
         task.add_done_callback(self._sent)
         await asyncio.shield(task)
 
-    async def _claim_and_send(self, tasks: Mapping[str, _Pair], seconds: float) -> None:
-        claims = await self._claims.claim([submission for submission, _ in tasks.values()], seconds)
+    async def _claim_and_send(self, tasks: Mapping[str, Sending], seconds: float) -> None:
+        claims = await self._claims.claim([submission for submission, *_ in tasks.values()], seconds)
         claimed = [tasks[task_id] for task_id in claims]
         try:
             await self.broker.push(claimed)
         except BaseException:
             await _quietly(self._claims.give_up(claims))  # so that it can be tried again with the same id
             raise
-        submissions = [submission for submission, _ in claimed]
+        submissions = [submission for submission, *_ in claimed]
         await self._claims.confirm(submissions, claims, self._lists(submissions))
+
+    async def note(self, submissions: Sequence[Submission]) -> None:
+        """Write the records of tasks that workers will submit."""
+        await self._claims.note(submissions, [None] * len(submissions))
 
     async def examine(self, seconds: float) -> tuple[bool, str]:
         """Whether broker and result backend answer within so many seconds, and a sentence for each that doesn't."""

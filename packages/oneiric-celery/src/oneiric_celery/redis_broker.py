@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from oneiric.adapters.queue.submission import Submission
     from redis.asyncio import Redis
 
+    from oneiric_celery.engine import Sending
     from oneiric_celery.record import Record
     from oneiric_celery.settings import CelerySettings
 
@@ -48,12 +49,12 @@ class RedisBroker:
         """Raise unless it answers."""
         await self._redis.ping()
 
-    async def submit(self, tasks: Sequence[tuple[Submission, Task]], give_up: float) -> None:
+    async def submit(self, tasks: Sequence[Sending], give_up: float) -> None:
         """Push tasks and write their records, in one step, but for those whose ids have a record already."""
         await self._courier.send([self._parcel(*each) async for each in gently(tasks)], give_up)
 
-    def _parcel(self, submission: Submission, task: Task) -> _Parcel:
-        made = message(self._app, submission, task, self._settings.priority_steps)
+    def _parcel(self, submission: Submission, task: Task, embedded: dict[str, Any]) -> _Parcel:
+        made = message(self._app, submission, task, self._settings.priority_steps, embedded)
         due = self._due(submission)
         record = queued(submission, list_name=made.key, is_parked=due is not None)
         lifetime = self._lifetime(submission)
@@ -69,11 +70,11 @@ class RedisBroker:
         keys = [scripts.SCHEDULE, scripts.PARKED, *(key for keys, _ in parcels for key in keys)]
         await self._redis.eval(scripts.SUBMIT, len(keys), *keys, *(each for _, rest in parcels for each in rest))
 
-    async def push(self, tasks: Sequence[tuple[Submission, Task]]) -> None:
+    async def push(self, tasks: Sequence[Sending]) -> None:
         """Push tasks, and nothing else: their records are on another server."""
         async with self._redis.pipeline(transaction=True) as pipe:
-            for submission, task in tasks:
-                made = message(self._app, submission, task, self._settings.priority_steps)
+            for submission, task, embedded in tasks:
+                made = message(self._app, submission, task, self._settings.priority_steps, embedded)
                 pipe.lpush(made.key, made.text)
             await pipe.execute()
 

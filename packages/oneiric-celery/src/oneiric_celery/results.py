@@ -29,6 +29,10 @@ class Results:
         self.notices = Notices(listener)
         self._milliseconds = int(expires * 1000)
 
+    async def size_chord(self, group_id: str, size: int) -> None:
+        """Note how many tasks a chord waits for, where workers count them."""
+        await self.redis.set(f"celery-taskset-meta-{group_id}.s", size, px=self._milliseconds)
+
     async def ping(self) -> None:
         """Raise unless it answers."""
         await self.redis.ping()
