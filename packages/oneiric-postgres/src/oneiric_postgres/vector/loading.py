@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import asyncpg
 
 from oneiric_postgres.vector.encoding import is_text
+from oneiric_postgres.vector.transactions import transaction
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable, Iterator
@@ -120,7 +121,7 @@ async def load(connection: Connection, stored: Stored, batch: Batch) -> None:
 
 
 async def _replace(connection: Connection, stored: Stored, batch: Batch, before: str = "") -> None:
-    async with connection.transaction():
+    async with transaction(connection):
         if before:
             await connection.execute(before)
         for ids in batch.ids():

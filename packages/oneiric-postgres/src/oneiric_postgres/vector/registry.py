@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from oneiric.adapters.vector import Collection, Distance
 
 from oneiric_postgres.vector.collection import Stored, quoted, relation_of
+from oneiric_postgres.vector.transactions import transaction
 
 if TYPE_CHECKING:
     from asyncpg import Connection
@@ -56,7 +57,7 @@ class Registry:
             found = await self.find(connection, wanted.name)
             if found is not None:
                 return found.about
-            async with connection.transaction():
+            async with transaction(connection):
                 # Waits for another transaction that is making one of the same name.
                 number = await connection.fetchval(
                     f"INSERT INTO {self._table} (name, dimension, distance, halfvec) "  # noqa: S608
@@ -76,7 +77,7 @@ class Registry:
 
     async def drop(self, connection: Connection, name: str) -> None:
         """Drop it with its table, if it is there; who is building its indexes is stopped."""
-        async with connection.transaction():
+        async with transaction(connection):
             number = await connection.fetchval(
                 f"DELETE FROM {self._table} WHERE name = $1 RETURNING number",  # noqa: S608
                 name,

@@ -11,6 +11,7 @@ import asyncpg
 from oneiric.errors import AuthenticationFailed, Unsupported
 
 from oneiric_postgres.vector.collection import quoted
+from oneiric_postgres.vector.transactions import transaction
 
 if TYPE_CHECKING:
     from typing import Any
@@ -51,7 +52,7 @@ async def prepare(connection: asyncpg.Connection, schema: str) -> str:
 
 
 async def _make(connection: asyncpg.Connection, schema: str) -> None:
-    async with connection.transaction():
+    async with transaction(connection):
         await connection.execute("SELECT pg_catalog.pg_advisory_xact_lock($1)", _LOCK)
         if await connection.fetchrow(_EXTENSION) is None:
             await connection.execute("CREATE EXTENSION vector")

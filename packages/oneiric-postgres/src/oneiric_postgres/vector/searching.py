@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from oneiric_postgres.vector.filters import where
+from oneiric_postgres.vector.transactions import transaction
 
 if TYPE_CHECKING:
     from typing import Any
@@ -84,7 +85,7 @@ class Searches:
         local = self._local(question)
         if not local:
             return await self._rows(connection, question, sql, vectors, number)
-        async with connection.transaction():
+        async with transaction(connection):
             await connection.execute("; ".join(f"SET LOCAL {name} = {value}" for name, value in local.items()))
             return await self._rows(connection, question, sql, vectors, number)
 
