@@ -12,6 +12,7 @@ MODULES = sorted(
 )
 
 
+@pytest.mark.timeout(320)  # on a machine that is busy; a quiet one takes a minute for the longest
 @pytest.mark.parametrize("module", MODULES)
 def test_every_mutant_is_caught_by_its_test(module: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.syspath_prepend(str(TESTS))

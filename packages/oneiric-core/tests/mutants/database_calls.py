@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from oneiric.adapters.database import Transaction
     from oneiric.spec import AdapterSpec
 
-cancelling.SOON = 3.0  # what a mutant never does isn't waited for as long
+cancelling.SOON = 6.0  # what a mutant never does isn't waited for as long
 
 
 class TimedSettings(AdapterSettings):

@@ -122,7 +122,7 @@ def _run(module: str, folder: Path, tests: list[str]) -> dict[tuple[str, str], s
         env={**os.environ, "PYTHONPATH": str(Path(__file__).parent.parent)},
         capture_output=True,
         text=True,
-        timeout=110,
+        timeout=300,
         check=False,
     )
     assert (folder / "out.xml").exists(), done.stdout + done.stderr

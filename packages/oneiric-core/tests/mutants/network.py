@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 # What a mutant never does isn't waited for as long.
 resilience._COMES_BACK_WITHIN = 5.0
-concurrency._PATIENCE = 5.0
+concurrency._PATIENCE = 10.0
 held._SETTLES_WITHIN = 1.0
 
 
