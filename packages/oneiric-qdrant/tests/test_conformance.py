@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from oneiric.testing import VectorSuite
+from oneiric_qdrant.conformance import FolderSuite
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -20,17 +21,11 @@ class TestMemory(VectorSuite):
         return {"url": "embedded://"}
 
 
-class TestFolder(VectorSuite):
-    adapter_name = "qdrant"
-
-    @pytest.fixture
-    def config(self, tmp_path: Path) -> Mapping[str, Any]:
-        return {"url": f"embedded://{tmp_path}/qdrant"}
+class TestFolder(FolderSuite):
+    """As `oneiric conformance qdrant` runs it."""
 
 
-class TestEdge(VectorSuite):
-    adapter_name = "qdrant"
-
+class TestEdge(FolderSuite):
     @pytest.fixture
     def config(self, tmp_path: Path) -> Mapping[str, Any]:
         return {"url": f"embedded://{tmp_path}/qdrant", "engine": "edge"}

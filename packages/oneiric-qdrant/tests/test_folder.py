@@ -112,3 +112,17 @@ async def test_data_are_kept(tmp_path: Path, engine: str) -> None:
         assert await adapter.count("a") == 299
         (record,) = await adapter.get("a", ["id-7", "id-8"])
         assert (record.id, record.payload) == ("id-8", payload)
+
+
+async def test_local_mode_waits_for_the_disk_at_no_point(tmp_path: Path) -> None:
+    """It commits each apart: with a wait for each, a thousand take seconds, and minutes on a disk that is slow."""
+    for _ in range(2):
+        async with QdrantAdapter(config(tmp_path, "local")) as adapter:
+            await adapter.create_collection("a", 2)
+            assert adapter._engine is not None
+            assert await adapter._engine.run(_pragmas) == ["wal", 1]
+
+
+async def _pragmas(store: Any) -> list[Any]:
+    database = store.raw._client.collections["a"].storage.storage
+    return [database.execute(f"PRAGMA {name}").fetchone()[0] for name in ("journal_mode", "synchronous")]

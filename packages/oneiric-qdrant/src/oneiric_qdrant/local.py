@@ -38,7 +38,9 @@ class LocalStore(ClientStore):
         try:
             with warnings.catch_warnings():
                 _be_quiet()
-                return cls(AsyncQdrantClient(path=str(folder.path)), folder)
+                store = cls(AsyncQdrantClient(path=str(folder.path)), folder)
+                store._hurry()
+                return store
         except Exception as error:
             folder.release()
             raise ConnectionFailed(
@@ -55,6 +57,7 @@ class LocalStore(ClientStore):
     async def create(self, new: Collection, indexes: Mapping[str, str], timeout: int) -> None:  # noqa: ARG002
         """Create it, without indexes: local mode has none."""
         await super().create(new, {}, timeout)
+        self._hurry()
 
     async def upsert(self, collection: str, points: Sequence[Point], timeout: int) -> None:
         """Store them one by one: local mode knows no batch, but checks all of them before."""
@@ -71,11 +74,27 @@ class LocalStore(ClientStore):
 
     async def drop(self, name: str, timeout: int) -> None:
         """Drop it, and close its file, which local mode forgets."""
-        local: Any = self.raw._client  # noqa: SLF001 - there is no other way to it
-        found = local.collections.get(name)
+        found = self._collections.get(name)
         if found is not None:
             found.close()
         await super().drop(name, timeout)
+
+    @property
+    def _collections(self) -> dict[str, Any]:
+        """Local mode's own objects."""
+        local: Any = self.raw._client  # noqa: SLF001 - there is no other way to them
+        collections: dict[str, Any] = local.collections
+        return collections
+
+    def _hurry(self) -> None:
+        """Have SQLite write without a wait for the disk at each point, as each is committed apart.
+
+        What is committed survives the end of the process; a loss of power may take the last points.
+        """
+        for collection in self._collections.values():
+            if collection.storage is not None:
+                collection.storage.storage.execute("PRAGMA journal_mode = WAL")
+                collection.storage.storage.execute("PRAGMA synchronous = NORMAL")
 
     async def close(self) -> None:
         """Close its files, and let go of the folder."""

@@ -21,5 +21,6 @@ def oneiric_adapters() -> list[AdapterSpec]:
             settings=QdrantSettings,
             capabilities=frozenset({DURABLE, EXACT_SEARCH, FILTERED_SEARCH}),
             example={"url": "embedded://"},
+            conformance="oneiric_qdrant.conformance:FolderSuite",
         )
     ]
