@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from redis.asyncio import Redis
     from redis.asyncio.client import PubSub
 
+_CONNECTS_WITHIN = 5.0
 _PAUSE = 0.5
 """Seconds until a connection that failed is made anew."""
 _LOOK = 0.05
@@ -122,10 +123,11 @@ class Notices:
         try:
             while wanted := set(self._waiting):
                 self._changed.clear()
-                if new := wanted - heard:
-                    await pubsub.subscribe(*new)
-                if old := heard - wanted:
-                    await pubsub.unsubscribe(*old)
+                async with asyncio.timeout(_CONNECTS_WITHIN):
+                    if new := wanted - heard:
+                        await pubsub.subscribe(*new)
+                    if old := heard - wanted:
+                        await pubsub.unsubscribe(*old)
                 heard = wanted
                 await self._hear(pubsub)
         finally:
