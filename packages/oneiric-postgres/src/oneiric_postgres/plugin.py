@@ -29,6 +29,7 @@ def oneiric_adapters() -> list[AdapterSpec]:
             settings=PostgresSettings,
             capabilities=frozenset({SAVEPOINTS, RETURNING, CONCURRENT_READS, DURABLE}),
             example={"dsn": "embedded://"},
+            conformance="oneiric_postgres.conformance:PostgresSuite",
         ),
         AdapterSpec(
             "pgvector",
