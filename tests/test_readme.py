@@ -31,6 +31,7 @@ def command_after(marker: str) -> str:
         ("README.md", "Ada 12"),
         ("packages/oneiric-core/README.md", "Ada 12"),
         ("packages/oneiric-sqlite/README.md", "tea 1"),
+        ("packages/oneiric-postgres/README.md", "tea True\nmilk is out"),
         ("docs/lifecycle.md", "ready True\n0\nstopped"),
     ],
 )
