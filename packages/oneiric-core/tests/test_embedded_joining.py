@@ -341,12 +341,20 @@ async def test_a_supervisor_that_is_killed_while_it_makes_the_data_leaves_none_t
     starter = await house.member("serves", "60")
     await until(lambda: house.home.unfinished.exists(), lambda: "nothing is being made")
     os.kill(house.supervisor(), signal.SIGKILL)
-    await until(lambda: not is_held(house.home.supervisor), lambda: "it lives on")
     await starter.kill()
     member = await house.join(TinyEngine(make_takes=0))
     assert (house.home.data / "made").exists()
     assert len([command for command in house.processes().values() if "data.new" in command]) == 0
     await member.leave()
+    await house.is_over()
+
+
+async def test_a_supervisor_that_is_killed_while_the_server_starts_is_replaced_by_who_waits(house: House):
+    starter = await house.member("serves", "0.5")
+    await until(lambda: house.home.unfinished.exists(), lambda: "nothing is being made")
+    os.kill(house.supervisor(), signal.SIGKILL)
+    assert [await starter.joined()] == house.starts()
+    await starter.leave()
     await house.is_over()
 
 
@@ -453,6 +461,14 @@ async def test_a_server_that_dies_at_its_start_is_reported_with_its_last_words(h
         assert "geheim" not in str(caught.value)
         assert not caught.value.transient
         await house.is_over()
+
+
+async def test_a_supervisor_that_can_not_write_leaves_no_server(kept: House):
+    kept.home.make()
+    kept.home.claim()
+    (kept.home.directory / "server.json").mkdir()
+    with pytest.raises(ConnectionFailed, match="Is a directory"):
+        await kept.join()
 
 
 async def test_what_is_half_made_is_made_anew(kept: House):

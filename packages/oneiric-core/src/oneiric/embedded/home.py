@@ -47,6 +47,8 @@ class Home:
         """Each member has a share; who has it alone knows that there is none."""
         self.supervisor = self.directory / "supervisor.lock"
         """Held by the supervisor as long as it lives."""
+        self.server = self.directory / "server.lock"
+        """Held by the server's processes, each of them."""
         self.run = self.directory / "run"
         """Where the socket is: in the home, unless a socket's path can't be that long."""
         if len(os.fsencode(self.run / engine.socket)) > _LONGEST_SOCKET:

@@ -107,7 +107,7 @@ async def _join(place: Place, engine: Engine) -> Member:
             raise
         except BaseException:
             try:
-                if not home.is_kept and share.try_alone() and not is_held(home.supervisor):
+                if not home.is_kept and share.try_alone() and not (is_held(home.supervisor) or is_held(home.server)):
                     await _undisturbed(home.remove)  # nobody else will
             finally:
                 share.close()
@@ -148,7 +148,7 @@ async def _ensure_up(home: Home, engine: Engine, plan: Plan, *, is_new: bool) ->
     pause = _SHORTEST_PAUSE
     while not (await engine.is_up(home.run) and is_held(home.supervisor)):
         if not is_held(home.supervisor):
-            if started:
+            if started and not is_held(home.server):  # else it was killed, and has left something that runs
                 raise _failed(home)
             await _supervise(home, plan)
             started = True

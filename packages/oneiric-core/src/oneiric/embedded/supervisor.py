@@ -49,11 +49,8 @@ class Supervisor:
 
     def supervise(self) -> None:
         """Start or adopt the server, and end it when the last member has gone."""
-        for number in (
-            signal.SIGINT,
-            signal.SIGHUP,
-        ):  # caught and not ignored, as what is executed would ignore them too
-            signal.signal(number, lambda *_: None)
+        for number in (signal.SIGINT, signal.SIGHUP):
+            signal.signal(number, lambda *_: None)  # not ignored: what is executed would ignore them too
         signal.signal(signal.SIGTERM, lambda *_: self.events.put(_TOLD))
         threading.Thread(target=self._watch_members, daemon=True).start()
         try:
@@ -67,7 +64,12 @@ class Supervisor:
                     raise Over
                 pid = None
         except Over:
-            self._clean_up()
+            pass
+        except OSError as error:  # the disk is full, say
+            say(str(error))
+            with suppress(Over):
+                self._end(self.child.pid if self.child else 0)
+        self._clean_up()
 
     def _inherited(self) -> int | None:
         """The server of a supervisor that was killed; None where there is none, or it was to be ended."""
@@ -132,7 +134,8 @@ class Supervisor:
 
     def _end(self, pid: int) -> None:
         """Send the plan's signals until all processes of the server have ended. Raises Over where some don't."""
-        self.note.unlink(missing_ok=True)
+        with suppress(OSError):
+            self.note.unlink()
         server = open_lock(self.directory / "server.lock")
         for number, seconds in self.plan["stop"]:
             if pid and is_holder(pid, server):
@@ -151,7 +154,8 @@ class Supervisor:
 
     def _clean_up(self) -> None:
         """Remove what is of no use without the server, and data that isn't kept if no member is left."""
-        self.note.unlink(missing_ok=True)
+        with suppress(OSError):
+            self.note.unlink()
         shutil.rmtree(self.run, ignore_errors=True)
         if self.has_left.is_set() and not self.plan["is_kept"]:
             # Renamed first: from here on who joins makes a new home, and what is removed here is nobody's.
@@ -211,9 +215,10 @@ def is_holder(pid: int, descriptor: int) -> bool:
 
 
 def say(sentence: str) -> None:
-    """Write a line to the log."""
-    sys.stdout.write(f"oneiric: {sentence}\n")
-    sys.stdout.flush()
+    """Write a line to the log, if there is space."""
+    with suppress(OSError):
+        sys.stdout.write(f"oneiric: {sentence}\n")
+        sys.stdout.flush()
 
 
 def main() -> NoReturn:
