@@ -51,9 +51,9 @@ def _translated(error: BaseException) -> OneiricError:
     if code == "OOM":
         hint = "Free some, raise its `maxmemory`, or let consumers catch up."
         return MessagingError("The server's memory is full (OOM); nothing was written.", hint=hint, transient=True)
-    if code == "READONLY":
+    if code in ("READONLY", "UNBLOCKED"):
         hint = "It is a replica, perhaps after a failover."
-        return ConnectionFailed("The server takes no writes (READONLY).", hint=hint)
+        return ConnectionFailed(f"The server takes no writes ({code}).", hint=hint)
     if code in ("LOADING", "MASTERDOWN", "CLUSTERDOWN", "TRYAGAIN", "BUSY") or isinstance(
         error, driver.BusyLoadingError
     ):

@@ -102,18 +102,23 @@ JOIN = Script(
     """
 -- KEYS: stream. ARGV: group, where it begins, whether somebody has asked for that. Makes the group; one that is there and
 -- that nobody has used begins where it is asked for.
-local made = redis.pcall('XGROUP', 'CREATE', KEYS[1], ARGV[1], ARGV[2], 'MKSTREAM')
-if type(made) ~= 'table' or not made.err then return 1 end
-if not string.find(made.err, 'BUSYGROUP') then return made end
-if ARGV[3] ~= '1' then return 0 end
-for _, group in ipairs(redis.call('XINFO', 'GROUPS', KEYS[1])) do
+local groups = redis.pcall('XINFO', 'GROUPS', KEYS[1])
+if groups.err then
+  if not string.find(groups.err, 'no such key') then return groups end
+  groups = {}
+end
+for _, group in ipairs(groups) do
   local about = {}
   for at = 1, #group, 2 do about[group[at]] = group[at + 1] end
-  if about['name'] == ARGV[1] and about['last-delivered-id'] == '0-0' and about['consumers'] == 0 then
-    redis.call('XGROUP', 'SETID', KEYS[1], ARGV[1], ARGV[2])
+  if about['name'] == ARGV[1] then
+    if ARGV[3] == '1' and about['last-delivered-id'] == '0-0' and about['consumers'] == 0 then
+      redis.call('XGROUP', 'SETID', KEYS[1], ARGV[1], ARGV[2])
+    end
+    return 0
   end
 end
-return 0
+redis.call('XGROUP', 'CREATE', KEYS[1], ARGV[1], ARGV[2], 'MKSTREAM')
+return 1
 """
 )
 
