@@ -37,6 +37,7 @@ def oneiric_adapters() -> list[AdapterSpec]:
             summary="pgvector through asyncpg: binary COPY, HNSW or exact by what a filter leaves.",
             adapter="oneiric_postgres.vector.adapter:PgVectorAdapter",
             settings=PgVectorSettings,
+            conformance="oneiric_postgres.vector.conformance:PgVectorSuite",
             capabilities=frozenset({vector.DURABLE, FILTERED_SEARCH}),
             example={"dsn": "embedded://"},
         ),
