@@ -95,7 +95,7 @@ async def test_behind_pgbouncer_searches_have_their_settings(vector_config: dict
         for limit in (10, 150, 400):
             assert len(await index.search("things", [1.0] * 4, limit=limit, filter=F("n") == 1)) == limit
         assert await index.upsert("things", given) == 3_000
-        async with index.raw.session(5) as session:  # nothing of it is left to the session's next user
+        async with index._ready().session(5) as session:  # nothing of it is left to the session's next user
             assert await session.connection.fetchval("SELECT current_setting('hnsw.iterative_scan', true)") in {
                 "off",
                 "",
@@ -109,7 +109,7 @@ async def test_no_session_is_left_changed(index: PgVectorAdapter) -> None:
     await index.upsert("things", [Record(str(n), [1.0, n]) for n in range(1_000)])
     await index.build_indexes("things")
     await index.search("things", [1.0, 2.0], limit=400)
-    async with index.raw.session(5) as session:
+    async with index._ready().session(5) as session:
         ask = session.connection.fetchval
         assert await ask("SELECT current_setting('hnsw.ef_search')") == "100"
         assert await ask("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND pid = pg_backend_pid()") == 0

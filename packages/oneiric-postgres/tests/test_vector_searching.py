@@ -123,7 +123,7 @@ def test_search_many_is_one_round_trip_and_as_good(searched: PgVectorAdapter, lo
     async def hold() -> None:
         apart = [await searched.search("things", asked, filter=FILTERS[name]) for asked in ASKED]
         await searched.search_many("things", ASKED[:2])  # the driver asks once a connection what an array of vectors is
-        for session in searched.raw._idle:
+        for session in searched._ready()._idle:
             session.connection.add_query_logger(lambda record: said.append(record.query))
         together = await searched.search_many("things", ASKED, filter=FILTERS[name])
         await asyncio.sleep(0)  # the driver says it in the loop's next round
@@ -165,7 +165,7 @@ def test_random_filters_through_indexes_mean_what_they_mean(
 
     async def begin() -> None:
         await index.init()
-        async with index.raw.session(5) as session:
+        async with index._ready().session(5) as session:
             await session.connection.execute("SET enable_seqscan = off")  # through the GIN index, where that can be
             session.is_dirty = False
 

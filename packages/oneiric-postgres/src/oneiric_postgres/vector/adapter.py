@@ -50,6 +50,7 @@ class PgVectorAdapter(ServerAdapter, VectorAdapter):
 
     _registry: Registry | None = None
     _builds: Builds | None = None
+    _raw: asyncpg.Pool | None = None
 
     def __init__(self, settings: Any = None) -> None:
         super().__init__(settings)
@@ -246,9 +247,10 @@ class PgVectorAdapter(ServerAdapter, VectorAdapter):
             raise self._ours(error) from error
 
     @property
-    def raw(self) -> Pool:
-        """The pool of connections."""
-        return self._ready()
+    def raw(self) -> asyncpg.Pool:
+        """An `asyncpg.Pool` on the same server, for what the contract doesn't cover; its connections are its own."""
+        self._ready()
+        return self._raw
 
     async def _in(
         self, collection: str, timeout: float | None, work: Callable[[Connection, Stored], Awaitable[_T]]
@@ -315,7 +317,9 @@ class PgVectorAdapter(ServerAdapter, VectorAdapter):
         self._registry, self._known = None, {}  # it may be another server that the settings mean by now
         return await super()._open()
 
-    async def _opened(self, pool: Pool, given: dict[str, Any], /) -> None:  # noqa: ARG002 - builds have their own
+    async def _opened(self, _pool: Pool, given: dict[str, Any], /) -> None:
+        # Our own connections are not handed out: nobody could tell afterwards what was done to them.
+        self._raw = await asyncpg.create_pool(**given, min_size=0, max_size=self.settings.pool_max_size)
         if not (self.settings.pgbouncer or self.settings.read_only):
             self._builds = Builds(self.settings, lambda: self._connect(given), self._is_large, self._forget)
 
@@ -323,6 +327,9 @@ class PgVectorAdapter(ServerAdapter, VectorAdapter):
         builds, self._builds = self._builds, None
         if builds is not None:
             await builds.close()
+        raw, self._raw = self._raw, None
+        if raw is not None:
+            raw.terminate()
 
     async def _connect(self, given: dict[str, Any]) -> Connection:
         if not self.settings.pgbouncer:
