@@ -235,7 +235,7 @@ BY_SOMEBODYS_CODE = {
 ROADS = {**BY_STATEMENT, **BY_SYSTEM_FUNCTION, **BY_SOMEBODYS_CODE}
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def database(server: Any) -> str:
     """A database apart: names count in all of its schemas, and other tests leave theirs."""
     server.psql("CREATE DATABASE sessions")
