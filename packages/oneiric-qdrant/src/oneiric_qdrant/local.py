@@ -38,7 +38,9 @@ class LocalStore(ClientStore):
         try:
             with warnings.catch_warnings():
                 _be_quiet()
-                store = cls(AsyncQdrantClient(path=str(folder.path)), folder)
+                # Where it is to check the thread, it asks SQLite whether it has to, on a connection that it never closes.
+                client = AsyncQdrantClient(path=str(folder.path), force_disable_check_same_thread=True)
+                store = cls(client, folder)
                 store._hurry()
                 return store
         except Exception as error:
