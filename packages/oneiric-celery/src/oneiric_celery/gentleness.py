@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-_AT_ONCE = 20
+_AT_ONCE = 10
 """How many tasks are checked or encoded, at about a tenth of a millisecond each, before the loop goes on."""
 
 
