@@ -70,6 +70,12 @@ def _pairs(ours: Ours, plain: Plain, raw: AsyncRedis, taskiq: TaskIq) -> list[Pa
             theirs=_often(lambda: raw.hgetall(key)),
             at_least=0.8,
         ),
+        Pair(
+            what="get_task_status vs redis-py's blocking hgetall",
+            ours=_often(lambda: ours.adapter.get_task_status(task_id)),
+            theirs=lambda: plain.read_often(key),
+            at_least=0.8,
+        ),
         Pair(what="submit_task vs TaskIQ's kiq", ours=_often(ours.submit), theirs=_often(taskiq.submit), at_least=1.0),
         Pair(
             what="submit_task, 16 tasks, vs TaskIQ's kiq",
@@ -126,6 +132,10 @@ class Plain:
     def fetch_often(self, task_id: str) -> None:
         for _ in range(CALLS):
             Job.fetch(task_id, connection=self._client, serializer="json")
+
+    def read_often(self, key: str) -> None:
+        for _ in range(CALLS):
+            self._client.hgetall(key)
 
 
 class TaskIq:
