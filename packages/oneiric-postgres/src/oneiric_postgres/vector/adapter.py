@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from dataclasses import replace
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
@@ -377,11 +378,12 @@ async def _matches(stored: Stored, rows: list[asyncpg.Record]) -> list[Match]:
     nearest = 1.0 if stored.is_cosine else 0.0  # the score at no distance
 
     def match(row: asyncpg.Record) -> Match:
-        id_, payload, vector, distance = row["id"], row["payload"], row.get("embedding"), row["distance"]
-        numbers = stored.encoder.numbers(vector) if vector is not None else None
-        return Match(id_, nearest - distance, payload_of(payload), numbers)
+        return Match(row["id"], nearest - row["distance"], payload_of(row["payload"]))
 
-    matches = await _each(rows, match)
+    def with_vector(row: asyncpg.Record) -> Match:
+        return replace(match(row), vector=stored.encoder.numbers(row["embedding"]))
+
+    matches = await _each(rows, with_vector if rows and "embedding" in rows[0] else match)
     matches.sort(key=_score, reverse=True)
     return matches
 

@@ -119,8 +119,8 @@ async def register(connection: Connection, extension: str) -> None:
 
 def payload_of(stored: str) -> dict[str, Any]:
     """The payload that a jsonb holds. A float such as 1e300 is written there with all its digits."""
-    decode = _decode_carefully if _LONG in stored.encode().translate(_DIGITS) else _decode
-    payload: dict[str, Any] = decode(stored)
+    scan = _scan_carefully if _LONG in stored.encode().translate(_DIGITS) else _scan
+    payload: dict[str, Any] = scan(stored, 0)[0]
     return payload
 
 
@@ -165,5 +165,6 @@ def _number(digits: str) -> float:
 
 
 _json = json.JSONEncoder(allow_nan=False, ensure_ascii=False, separators=(",", ":")).encode
-_decode = json.JSONDecoder().decode
-_decode_carefully = json.JSONDecoder(parse_int=_number).decode
+# What `decode` does besides is to look for white space at both ends, which a jsonb has not, for half of its time.
+_scan = json.JSONDecoder().scan_once  # type: ignore[attr-defined]
+_scan_carefully = json.JSONDecoder(parse_int=_number).scan_once  # type: ignore[attr-defined]
