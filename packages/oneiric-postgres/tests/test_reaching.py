@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import ssl
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -195,17 +196,24 @@ async def test_too_many_connections(settings: dict[str, Any]) -> None:
 
 
 async def test_a_port_that_speaks_something_else(settings: dict[str, Any]) -> None:
+    answered: list[asyncio.Task[None] | None] = []
+
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await reader.read(8)
-        writer.write(b"HTTP/1.1 400 Bad Request\r\n\r\n")
-        await writer.drain()
-        writer.close()
+        answered.append(asyncio.current_task())
+        with suppress(OSError):
+            await reader.read(8)
+            writer.write(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+            await writer.drain()
+            writer.close()
+            await writer.wait_closed()
+        writer.transport.abort()
 
     async with await asyncio.start_server(answer, "127.0.0.1", 0) as other:
         port = other.sockets[0].getsockname()[1]
         for mode in ("disable", "require", "prefer"):
             error = await refused({**settings, "port": port, "sslmode": mode, "connect_timeout": 2})
             assert isinstance(error, ConnectionFailed | DeadlineExceeded)
+        await asyncio.wait(filter(None, answered))
 
 
 async def test_a_name_that_does_not_resolve(settings: dict[str, Any]) -> None:
