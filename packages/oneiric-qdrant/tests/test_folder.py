@@ -40,19 +40,24 @@ def config(path: Path, engine: str) -> dict[str, Any]:
 
 
 @ENGINES
-async def test_a_folder_has_one_adapter_at_a_time(tmp_path: Path, engine: str) -> None:
+async def test_a_folder_has_one_adapter_at_a_time(tmp_path: Path, engine: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("oneiric_qdrant.folder._WAIT", 0.1)
     first, second = QdrantAdapter(config(tmp_path, engine)), QdrantAdapter(config(tmp_path, engine))
     async with first:
         with pytest.raises(ConnectionFailed, match="in use by another adapter") as raised:
             await second.init()
         assert raised.value.transient
         assert await first.list_collections() == []
+    monkeypatch.setattr("oneiric_qdrant.folder._WAIT", 30.0)
     async with second:
         assert await second.list_collections() == []
 
 
 @ENGINES
-async def test_a_folder_has_one_process_at_a_time_and_is_free_once_that_was_killed(tmp_path: Path, engine: str) -> None:
+async def test_a_folder_has_one_process_at_a_time_and_is_free_once_that_was_killed(
+    tmp_path: Path, engine: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("oneiric_qdrant.folder._WAIT", 0.1)
     with subprocess.Popen(  # noqa: ASYNC220
         [sys.executable, "-c", HOLD, f"embedded://{tmp_path}", engine], stdout=subprocess.PIPE, text=True
     ) as other:
@@ -61,6 +66,7 @@ async def test_a_folder_has_one_process_at_a_time_and_is_free_once_that_was_kill
         with pytest.raises(ConnectionFailed, match="in use by another adapter"):
             await QdrantAdapter(config(tmp_path, engine)).init()
         other.kill()
+    monkeypatch.setattr("oneiric_qdrant.folder._WAIT", 30.0)
     async with QdrantAdapter(config(tmp_path, engine)) as adapter:
         assert await adapter.count("a") == 1
 

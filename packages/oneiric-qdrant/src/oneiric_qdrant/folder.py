@@ -20,8 +20,8 @@ EDGE = "edge"
 _LOCK = "oneiric.lock"
 _WRITTEN_BY = {LOCAL: "meta.json", EDGE: "edge.json"}
 """The file by which each engine's folder is known."""
-_WAIT = 2.0
-"""Seconds: a process that was killed may still hold the lock for a moment."""
+_WAIT = 5.0
+"""Seconds: where a process was killed, that of its Edge is still closing its files."""
 _AGAIN = 0.02
 
 
@@ -65,6 +65,12 @@ class Folder:
         lock, self._lock = self._lock, None
         if lock is not None:
             lock.close()
+
+    @property
+    def descriptor(self) -> int:
+        """The lock's: a process that inherits it holds the lock too, until it ends."""
+        assert self._lock is not None
+        return self._lock.fileno()
 
     def check(self) -> None:
         """Raise ConnectionFailed where it is no longer the folder that was locked."""

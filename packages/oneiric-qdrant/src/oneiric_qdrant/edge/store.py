@@ -179,6 +179,7 @@ class EdgeStore(Store):
             self._process = subprocess.Popen(
                 [sys.executable, "-P", "-m", "oneiric_qdrant.edge.process"],
                 stdin=theirs.fileno(),
+                pass_fds=(self._folder.descriptor,),
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,
                 env={**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)},
