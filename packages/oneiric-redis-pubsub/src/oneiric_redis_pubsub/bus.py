@@ -48,9 +48,9 @@ class RedisBus(MessageAdapter):
     async def init(self) -> None:
         """Connect, and see that the server can do what is needed."""
         async with self._opening:
-            if self._session is not None and self._session.loop is asyncio.get_running_loop():
-                return
-            self._session = await self._opened()
+            await self._forget_another_loops()
+            if self._session is None:
+                self._session = await self._opened()
 
     async def health(self) -> Health:
         """Whether the server answers a PING."""
@@ -70,11 +70,10 @@ class RedisBus(MessageAdapter):
     async def cleanup(self) -> None:
         """Let consumers finish what they have begun (`drain` seconds at most), and close all connections."""
         async with self._opening:  # an init() that is under way would open what nobody closes
+            await self._forget_another_loops()
             session, self._session = self._session, None
             if session is not None:
                 self._closing = session.stop()
-            elif self._closing is not None and self._closing.get_loop() is not asyncio.get_running_loop():
-                self._closing = None
         is_own = session is not None and session.is_handled_in(asyncio.current_task())
         if self._closing is not None and not is_own:  # a callback's cleanup can't wait for the callback
             await asyncio.shield(self._closing)
@@ -113,6 +112,20 @@ class RedisBus(MessageAdapter):
 
     async def _publish(self, session: Session, queue: str, messages: list[Checked], timeout: float | None) -> list[str]:
         raise NotImplementedError
+
+    async def _forget_another_loops(self) -> None:
+        """Let go of what another event loop, which has ended, has left open."""
+        loop = asyncio.get_running_loop()
+        if self._closing is not None and self._closing.get_loop() is not loop:
+            self._closing = None
+        session = self._session
+        if session is None or session.loop is loop:
+            return
+        if not session.loop.is_closed():
+            what = "The adapter is in use in another event loop, which still runs."
+            raise Unsupported(what, adapter=self.name, hint="Call `cleanup()` there, or make another adapter here.")
+        self._session = None
+        await session.forget()
 
     async def _opened(self) -> Session:
         server, member = self.settings.server, None

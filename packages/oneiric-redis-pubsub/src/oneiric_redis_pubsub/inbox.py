@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from contextlib import suppress
 from typing import Generic, TypeVar
 
 T = TypeVar("T")
@@ -57,7 +58,8 @@ class Inbox(Generic[T]):
                 if getter.done() and not getter.cancelled():
                     self._wake_one()  # it was ours to take, and now is another's
                 else:
-                    self._getters.remove(getter)
+                    with suppress(ValueError):  # who puts has passed it over
+                        self._getters.remove(getter)
                 raise
         if self._error is not None:
             raise self._error

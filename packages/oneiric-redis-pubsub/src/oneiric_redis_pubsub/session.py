@@ -58,6 +58,11 @@ class Session:
             self._closing = self.loop.create_task(self._close(), name="oneiric-redis-cleanup")
         return self._closing
 
+    async def forget(self) -> None:
+        """Leave what belongs to an event loop that has ended: nothing of it can be closed any more."""
+        if self._member is not None:
+            await self._member.leave()
+
     def aside(self, work: Coroutine[None, None, None]) -> None:
         """Do something that nobody waits for; it ends with the session."""
         task = self.loop.create_task(work, name="oneiric-redis-aside")
