@@ -257,7 +257,12 @@ class LangChain:
 
 @asynccontextmanager
 async def _langchain(url: str) -> AsyncIterator[LangChain]:
-    engine = create_async_engine(url.replace("postgresql://", "postgresql+asyncpg://"), pool_size=TASKS)
+    session = {"hnsw.ef_search": str(EF_SEARCH)}  # as many candidates as ours, and so the same recall
+    engine = create_async_engine(
+        url.replace("postgresql://", "postgresql+asyncpg://"),
+        pool_size=TASKS,
+        connect_args={"server_settings": session},
+    )
     yield LangChain(PGEngine.from_engine(engine), url, count())
     await engine.dispose()
 
