@@ -267,6 +267,7 @@ async def travel(config: dict[str, Any]) -> Callable[..., Any]:
                 db._pool._reset = "never"
             for _ in range(road.often):
                 await go(db, how, road.act.replace("{schema}", schema))
+            await db.fetch_value("SELECT 1")  # on the only connection, once it is reset: that is behind our back
             teller = other if road.told_by == OTHER_SESSION else db
             try:
                 return bool(await teller.fetch_value(road.told_by))
