@@ -47,6 +47,17 @@ class Bench:
         """The path of a file that isn't there."""
         return str(self._folder / "new")
 
+    def folder(self) -> str:
+        """The path of an empty folder."""
+        self._copies += 1
+        path = self._folder / f"empty{self._copies}"
+        path.mkdir()
+        return str(path)
+
+    def installed(self, name: str) -> str:
+        """The path of a new config file with the right instance of an installed adapter."""
+        return self.config(**{name: self._world.instances[name]})
+
     def file(self, text: str) -> str:
         self._copies += 1
         path = self._folder / f"{self._copies}.txt"
@@ -138,6 +149,10 @@ CALLS: dict[str, Calls] = {
     "conformance": lambda bench: [
         ("leaky", "--json", "--config", bench.failing("conformance")),
         ("leaky", "--config", json.dumps({"pasword": bench.secret("conformance, misspelled")})),
+    ],
+    "migrate": lambda bench: [
+        ("postgres_file", bench.folder(), "--config", bench.installed("postgres_file")),
+        ("leaky_file", bench.folder(), "--config", bench.small),
     ],
     "new": lambda bench: [("nova", "--type", "database", "--directory", bench.new_file())],
     "tokens create": lambda bench: [

@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 from dataclasses import dataclass, field
+from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +15,7 @@ import pytest
 from oneiric.config import problems_of
 from oneiric.masking import is_secret
 
-from .canaries import Canaries
+from .canaries import AWKWARD, PLAIN, Canaries
 from .planting import URLS, Planter, misspelled, mistyped, unescaped
 
 if TYPE_CHECKING:
@@ -190,9 +191,12 @@ class World:
             pytest.fail("\n".join([f"{len(found)} secrets are to be seen:", *found[:20]]), pytrace=False)
 
     def _literal(self, spec: AdapterSpec, name: str) -> dict[str, Any]:
-        """A right config: of the ways to write a URL, the first that the settings take beside what else is secret."""
-        for url in URLS:
-            config = self._planted(spec, name, lambda place, text: text, url=url)
+        """A right config: of the ways to write a URL, the first that the settings take beside what else is secret.
+
+        Secrets are as awkward as can be, or plain for settings that take no others, as a header's.
+        """
+        for between, url in product((AWKWARD, PLAIN), URLS):
+            config = self._planted(spec, name, lambda place, text: text, url=url, between=between)
             problems = _problems(spec, config)
             if not problems:
                 return config
@@ -209,10 +213,17 @@ class World:
         return {}
 
     def _planted(
-        self, spec: AdapterSpec, name: str, plant: Any, *, plain_too: bool = False, url: str | None = None
+        self,
+        spec: AdapterSpec,
+        name: str,
+        plant: Any,
+        *,
+        plain_too: bool = False,
+        url: str | None = None,
+        between: str = AWKWARD,
     ) -> dict[str, Any]:
         planter = Planter(
-            lambda path: self.canaries.at(f"{name}{path}"),
+            lambda path: self.canaries.at(f"{name}{path}", between),
             lambda path, text: plant(f"{name}{path}", text),
             plain_too=plain_too,
             url=url,

@@ -11,7 +11,9 @@ import os
 import sys
 from typing import NoReturn
 
-_PR_SET_KEEPCAPS, _PR_CAP_AMBIENT, _PR_CAP_AMBIENT_RAISE = 8, 47, 2
+_PR_SET_SECUREBITS, _PR_CAP_AMBIENT, _PR_CAP_AMBIENT_RAISE = 28, 47, 2
+_NO_SETUID_FIXUP = 1 << 2
+"""Capabilities are left alone when the user changes; and `access()`, by which initdb looks for its programs, heeds them."""
 _CAPABILITY_VERSION_3 = 0x20080522
 _DAC_OVERRIDE = 1
 """The capability to pass the modes of files and directories; its number in linux/capability.h, as the others."""
@@ -22,7 +24,7 @@ def become(uid: int, gid: int) -> None:
     is_linux = sys.platform == "linux"
     libc = ctypes.CDLL(None) if is_linux else None
     if libc is not None:
-        libc.prctl(_PR_SET_KEEPCAPS, 1, 0, 0, 0)
+        libc.prctl(_PR_SET_SECUREBITS, _NO_SETUID_FIXUP, 0, 0, 0)
     os.setgroups([])
     os.setgid(gid)
     os.setuid(uid)
