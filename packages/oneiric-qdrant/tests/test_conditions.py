@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from pathlib import Path
 
-INDEXES = {"a": "keyword", "b": "float", "it's": "bool", "a.b": "integer", 'qu"ote': "keyword", "größe": "bool"}
+INDEXES = {"a": "keyword", "b": "number", "it's": "bool", "a.b": "number", 'qu"ote': "keyword", "größe": "bool"}
 ODD: list[Any] = [
     *ALIKE,
     None,
@@ -136,3 +136,21 @@ def test_edge_still_takes_true_for_one(tmp_path: Path) -> None:
     shard.close()
     assert [record.payload["a"] for record in found] == [1]
     assert [type(record.payload["a"]) for record in found] == [int]
+
+
+@KINDS
+async def test_a_number_that_is_indexed_is_found_whether_it_is_whole_or_not(kind: str, tmp_path: Path) -> None:
+    """Qdrant's index of integers serves ranges, and has no fractions in it: numbers are indexed as floats."""
+    payloads = [{"b": value} for value in (1, 1.0, 1.5, -2.5, 1e300, 2**53, [0, 2.5], "1", True)]
+    async with filled(kind, tmp_path, payloads) as index:
+        for condition in (
+            F("b") == 1,
+            F("b") == 1.5,
+            F("b") == 2.5,
+            F("b") == 1e300,
+            F("b") == 2**53,
+            F("b") < 0,
+            F("b") != 1.5,
+        ):
+            expected = {str(number) for number, payload in enumerate(payloads) if matches(condition, payload)}
+            assert {each.id async for each in index.scroll("c", filter=condition)} == expected

@@ -28,6 +28,11 @@ _DISTANCES = {
     Distance.DOT: models.Distance.DOT,
     Distance.EUCLIDEAN: models.Distance.EUCLID,
 }
+_INDEXES = {
+    "keyword": models.PayloadSchemaType.KEYWORD,
+    "number": models.PayloadSchemaType.FLOAT,  # one of integers would serve ranges too, and find no 1.5
+    "bool": models.PayloadSchemaType.BOOL,
+}
 _KNOWN_FOR = 30.0
 """Seconds that a collection's dimension and distance are taken as known: to ask for them takes as long as a search."""
 _OURS = {theirs: ours for ours, theirs in _DISTANCES.items()}
@@ -90,7 +95,7 @@ class ClientStore(Store):
         if there is not None:
             check_same(new, await self.collection(new.name))
         for field, kind in indexes.items():
-            await self.raw.create_payload_index(new.name, path_of(field), models.PayloadSchemaType(kind))
+            await self.raw.create_payload_index(new.name, path_of(field), _INDEXES[kind])
 
     async def drop(self, name: str, timeout: int) -> None:
         """Drop it."""

@@ -13,7 +13,7 @@ from pydantic import AfterValidator, Field, FiniteFloat, SecretStr, model_valida
 _EMBEDDED = "embedded://"
 _REST_PORT = 6333
 
-Index = Literal["keyword", "integer", "float", "bool"]
+Index = Literal["keyword", "number", "bool"]
 
 
 def _check_url(url: str) -> str:

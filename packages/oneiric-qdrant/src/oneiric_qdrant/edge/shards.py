@@ -22,8 +22,7 @@ _FLUSH_AFTER = 20_000
 _DISTANCES = {"cosine": edge.Distance.Cosine, "dot": edge.Distance.Dot, "euclidean": edge.Distance.Euclid}
 _INDEXES = {
     "keyword": edge.PayloadSchemaType.Keyword,
-    "integer": edge.PayloadSchemaType.Integer,
-    "float": edge.PayloadSchemaType.Float,
+    "number": edge.PayloadSchemaType.Float,  # one of integers would serve ranges too, and find no 1.5
 }
 
 
