@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -20,13 +19,13 @@ from oneiric.errors import OneiricError
 
 from oneiric_redis_pubsub.bus import RedisBus
 from oneiric_redis_pubsub.settings import RedisStreamSettings
-from oneiric_redis_pubsub.streams import scripts
 from oneiric_redis_pubsub.streams.consumer import Consumer
 from oneiric_redis_pubsub.streams.entry import beginning
 from oneiric_redis_pubsub.streams.keys import Keys
 from oneiric_redis_pubsub.streams.lag import Lag
 from oneiric_redis_pubsub.streams.letters import Letters
 from oneiric_redis_pubsub.streams.membership import Membership
+from oneiric_redis_pubsub.streams.publishing import Publisher
 from oneiric_redis_pubsub.streams.replaying import Replay
 from oneiric_redis_pubsub.streams.upkeep import tidied_after, tidy
 
@@ -41,8 +40,8 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("oneiric_redis_pubsub")
 
-_BATCH = 200
-"""Messages that are published in one step of the server's: others wait that long."""
+_MOST_PUBLISHERS = 10_000
+"""Queues that are remembered to have been published to; beyond them, those that are idle are forgotten."""
 
 
 class RedisStreamAdapter(RedisBus):
@@ -54,8 +53,7 @@ class RedisStreamAdapter(RedisBus):
 
     def __init__(self, settings: RedisStreamSettings | Mapping[str, Any] | None = None) -> None:
         super().__init__(settings)
-        self._published: dict[str, float] = {}
-        """When each queue that was published to is to be trimmed next, on the event loop's clock."""
+        self._publishers: dict[str, Publisher] = {}
         self._lag = Lag()
 
     async def consume(
@@ -113,36 +111,32 @@ class RedisStreamAdapter(RedisBus):
         return Letters(session.line, Keys(self.settings.prefix, queue), group or self.settings.group)
 
     async def _publish(self, session: Session, queue: str, messages: list[Checked], timeout: float | None) -> list[str]:
-        keys = Keys(self.settings.prefix, queue)
-        names = (keys.stream, keys.tail, keys.latest, keys.ages)
-        ids: list[str] = []
-        end = session.loop.time() + (self.settings.timeout if timeout is None else timeout)
-        for start in range(0, len(messages), _BATCH):
-            arguments: list[Any] = [keys.channel, self._group_to_make(queue), keys.once, self._remembered]
-            for message in messages[start : start + _BATCH]:
-                headers = json.dumps(message.headers, ensure_ascii=False) if message.headers else ""
-                arguments += (message.body, headers, message.key or "", message.idempotency_key or "")
-            found = await scripts.PUBLISH.run(session.line, names, arguments, end - session.loop.time())
-            ids += [each.decode() for each in found]
-            self._was_published(session, keys)
-        return ids
-
-    @property
-    def _remembered(self) -> int:
-        """For how many milliseconds an idempotency key is."""
-        return int(self.settings.retention * 1000)
-
-    def _group_to_make(self, queue: str) -> str:
-        """The group that a queue which wasn't published to before needs, so that nothing is trimmed before it was read."""
-        return self.settings.group if self.settings.create_group and queue not in self._published else ""
-
-    def _was_published(self, session: Session, keys: Keys) -> None:
-        due = self._published.get(keys.queue)
+        if not messages:
+            return []
+        publisher = self._publisher(session, queue)
+        # A queue that wasn't published to before needs its group, so that nothing is trimmed before it was read.
+        group = self.settings.group if self.settings.create_group and publisher.tidied_at is None else ""
+        limit = self.settings.timeout if timeout is None else timeout
+        if len(messages) == 1:
+            ids = [await publisher.publish_one(messages[0], group, limit)]
+        else:
+            ids = await publisher.publish(messages, group, limit)
         now = session.loop.time()
-        if due is None or now >= due:
-            self._published[keys.queue] = now + tidied_after(self.settings)
+        if publisher.tidied_at is None or now >= publisher.tidied_at:
+            publisher.tidied_at = now + tidied_after(self.settings)
+            keys = Keys(self.settings.prefix, queue)
             self._lag.watch(keys)
             session.aside(self._tidy(session, keys))
+        return ids
+
+    def _publisher(self, session: Session, queue: str) -> Publisher:
+        publisher = self._publishers.get(queue)
+        if publisher is None or publisher.session is not session:
+            if len(self._publishers) >= _MOST_PUBLISHERS:
+                self._publishers = {name: each for name, each in self._publishers.items() if not each.is_idle}
+            keys = Keys(self.settings.prefix, queue)
+            publisher = self._publishers[queue] = Publisher(session, keys, self.settings.retention)
+        return publisher
 
     async def _tidy(self, session: Session, keys: Keys) -> None:
         try:
@@ -153,8 +147,3 @@ class RedisStreamAdapter(RedisBus):
     async def _asked(self, session: Session) -> str:
         await session.line.call("PING")
         return await self._lag.sentence(session.line)
-
-    async def init(self) -> None:
-        """Connect, and see that the server can do what is needed."""
-        await super().init()
-        self._published.clear()
