@@ -262,13 +262,13 @@ class PgVectorAdapter(ServerAdapter, VectorAdapter):
 
         async def do(connection: Connection) -> _T:
             stored = self._known.get(collection) or await self._find(connection, collection)
-            try:
-                return await work(connection, stored)
-            except (asyncpg.UndefinedTableError, InvalidRecord) as error:
-                found = await self._find(connection, collection)
-                if isinstance(error, InvalidRecord) and found.number == stored.number:
-                    raise
-                return await work(connection, found)
+            while True:
+                try:
+                    return await work(connection, stored)
+                except (asyncpg.UndefinedTableError, InvalidRecord):
+                    failed, stored = stored, await self._find(connection, collection)
+                    if stored.number == failed.number:
+                        raise
 
         return await self._call(timeout, do)
 
