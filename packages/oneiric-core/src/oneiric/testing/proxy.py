@@ -113,13 +113,16 @@ class FaultProxy:
             task.cancel()
         if tasks:
             await asyncio.wait(tasks)
+        for _ in range(3):  # what is closed is closed in the loop's next turns, and there are no others
+            await asyncio.sleep(0)
 
     async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.accepted += 1
         link = _Link(self, writer)
         self._links.add(link)
         try:
-            await link.run(reader, self._upstream)
+            with suppress(asyncio.CancelledError):  # of the proxy's own end, which Python 3.11 would log as an error
+                await link.run(reader, self._upstream)
         finally:
             self._links.discard(link)
             link.close()

@@ -84,6 +84,7 @@ class PgVectorAdapter(ServerAdapter, VectorAdapter):
             raise CollectionExists(
                 f"There is another collection {name!r}, of {found.dimension} dimensions and the distance {found.distance}.",
                 adapter=self.name,
+                hint="Choose another name, or drop it first.",
             )
 
     async def drop_collection(self, name: str, *, timeout: float | None = None) -> None:
@@ -297,7 +298,8 @@ class PgVectorAdapter(ServerAdapter, VectorAdapter):
         self._known.pop(name, None)
         found = await self._collections.find(connection, name) if is_text(name) else None
         if found is None:
-            raise CollectionNotFound(f"There is no collection {str(name)[:60]!r}.")
+            hint = "Create it with `create_collection`, or check its name."
+            raise CollectionNotFound(f"There is no collection {str(name)[:60]!r}.", hint=hint)
         self._known[name] = found
         return found
 
