@@ -22,10 +22,9 @@ if TYPE_CHECKING:
 
 PROGRAM = shutil.which("pgbouncer", path=f"{os.environ.get('PATH', os.defpath)}:/usr/sbin")
 ROLES = 800
-pytestmark = pytest.mark.skipif(
-    PROGRAM is None or "ONEIRIC_WITHOUT_PGBOUNCER" in os.environ,
-    reason="NOT TESTED ON PGBOUNCER: it is not here, or left out for time. Run: apt-get install pgbouncer",
-)
+if PROGRAM is None or "ONEIRIC_WITHOUT_PGBOUNCER" in os.environ:
+    reason = "NOT TESTED ON PGBOUNCER: it is not here, or left out for time. Run: apt-get install pgbouncer"
+    pytest.skip(reason, allow_module_level=True)
 
 
 @pytest.fixture(scope="session")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from oneiric.adapters.base import AdapterSettings
 from oneiric.errors import OneiricError
-from oneiric.testing.database import cancelling
+from oneiric.testing.database import DatabaseSuite, cancelling
 from oneiric.testing.memory import MemoryDatabase
 from oneiric.testing.memory.database import SPEC, MemoryTransaction
 
@@ -40,6 +40,8 @@ class Timed(MemoryDatabase):
 
 
 class TestTimed(TestRight):
+    slow_query = DatabaseSuite.slow_query.replace("200000000", "40000000")  # slower than its timeout, on any machine
+
     @pytest.fixture
     def spec(self) -> AdapterSpec:
         return dataclasses.replace(SPEC, adapter=f"{__name__}:Timed", settings=TimedSettings)

@@ -49,7 +49,7 @@ class FaultProxy:
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="oneiric-fault-proxy", daemon=True)
         self._server: asyncio.Server | None = None
-        self._links: set[_Link] = set()
+        self._links: dict[_Link, asyncio.Task[None]] = {}
         self.host = "127.0.0.1"
         self.port = 0
         self.accepted = 0
@@ -107,30 +107,38 @@ class FaultProxy:
 
     async def _stop(self) -> None:
         self._deafen()
+        await _settled()  # what was accepted just now becomes a link, and is closed as one
         self._drop()
         tasks = asyncio.all_tasks() - {asyncio.current_task()}
         for task in tasks:
             task.cancel()
         if tasks:
             await asyncio.wait(tasks)
-        for _ in range(3):  # what is closed is closed in the loop's next turns, and there are no others
-            await asyncio.sleep(0)
+        await _settled()  # what is closed is closed in the loop's next turns
 
-    async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.accepted += 1
         link = _Link(self, writer)
-        self._links.add(link)
+        # Known before its task has begun: one that is cancelled first would close nothing.
+        self._links[link] = asyncio.ensure_future(self._serve(link, reader))
+
+    async def _serve(self, link: _Link, reader: asyncio.StreamReader) -> None:
         try:
-            with suppress(asyncio.CancelledError):  # of the proxy's own end, which Python 3.11 would log as an error
-                await link.run(reader, self._upstream)
+            await link.run(reader, self._upstream)
         finally:
-            self._links.discard(link)
+            self._links.pop(link, None)
             link.close()
 
     @property
     def fault(self) -> Fault:
         """What the proxy does now."""
         return self._fault
+
+
+async def _settled() -> None:
+    """Let the event loop take a few turns."""
+    for _ in range(3):
+        await asyncio.sleep(0)
 
 
 class _Link:
