@@ -10,6 +10,7 @@ from redis.asyncio import BlockingConnectionPool, Redis
 from redis.asyncio.connection import AbstractConnection, Connection, SSLConnection, UnixDomainSocketConnection
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
+from redis.exceptions import ConnectionError as ConnectionLost
 
 from oneiric_celery.errors import CleanedUp
 
@@ -33,6 +34,11 @@ class Pool(BlockingConnectionPool):
         if self._is_closed:
             await connection.disconnect()
             self._check()
+        writer = connection._writer  # noqa: SLF001 - redis-py asks nobody whether the other side has closed it
+        if writer is None or writer.transport.is_closing():
+            # Python 3.13.0 raises AttributeError where such a one is written to.
+            await connection.disconnect()
+            raise ConnectionLost("The connection was lost.")
 
     async def aclose(self) -> None:
         """Close everything, and let go of who has a connection."""
