@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import asynccontextmanager
+import gc
+import socket
+import threading
+import warnings
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING
 
 import pytest
@@ -182,3 +187,28 @@ async def test_it_leaves_nothing_behind_whatever_it_was_doing(fault: Fault):
         for _, writer in links:
             writer.write(b"hello\n")
     assert await left_behind(before) == []
+
+
+async def test_connections_that_arrive_as_it_stops_listening_are_closed() -> None:
+    """A client that reconnects makes them; CPython 3.11 leaves those open that a closed server had just accepted."""
+    is_over = threading.Event()
+
+    def connect_again_and_again(port: int) -> None:
+        while not is_over.is_set():
+            with suppress(OSError), socket.create_connection(("127.0.0.1", port), 0.1):
+                pass
+
+    async with echo() as port:
+        with warnings.catch_warnings(record=True) as warned, ThreadPoolExecutor(3) as clients:
+            warnings.simplefilter("always")
+            async with FaultProxy("127.0.0.1", port) as proxy:
+                for _ in range(3):
+                    clients.submit(connect_again_and_again, proxy.port)
+                for _ in range(8):
+                    before = proxy.accepted
+                    while proxy.accepted < before + 5:  # noqa: ASYNC110
+                        await asyncio.sleep(0.001)
+                    await proxy.restart()
+            is_over.set()
+            gc.collect()
+    assert [str(warning.message) for warning in warned] == []
