@@ -53,13 +53,13 @@ def test_it_depends_on_core_by_range_and_on_no_neighbour(package: Path) -> None:
     assert ours == ([] if package.name == "oneiric-core" else ["oneiric-core>=0.1,<0.2"])
 
 
-def test_it_has_a_tox_env_for_each_python(package: Path) -> None:
+def test_it_has_a_tox_env_for_the_first_python_and_the_last(package: Path) -> None:
     tox = ConfigParser(interpolation=None)
     tox.read(ROOT / "tox.ini")
     short = package.name.removeprefix("oneiric-")
-    generated = next(line for line in tox["tox"]["env_list"].splitlines() if line.startswith("py3{11,13}-"))
+    generated = next(line for line in tox["tox"]["env_list"].splitlines() if line.startswith("py313-"))
     assert short in generated.partition("-")[2].strip("{}").split(",")
-    assert generated.replace("py3{11,13}", "py311") + "-oldest" in tox["tox"]["env_list"].splitlines()
+    assert generated.replace("py313", "py311") + "-oldest" in tox["tox"]["env_list"].splitlines()
     command = next(line for line in tox["testenv"]["commands"].splitlines() if line.startswith(f"{short}: pytest "))
     assert command.endswith(f" packages/{package.name}/tests {{posargs}}")
 
