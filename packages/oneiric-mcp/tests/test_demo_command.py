@@ -51,3 +51,55 @@ def test_a_config_of_the_user_s_own_is_not_the_demo_s(site: Site):
     (site.home / "config" / "oneiric" / "oneiric.yaml").write_text("adapters: {shelf: {no_such_key: 3}}")
     done = site.run("-m", "oneiric", "demo", "--json", ONEIRIC_ONLY_PLUGINS="mcp,shelf")
     assert done.returncode == 0, done.stderr
+
+
+APP = """
+from oneiric.hookspecs import hookimpl
+
+@hookimpl
+def oneiric_demo_apps():
+    return {"shop": "shop_demo:demo", "ruin": "shop_demo:ruin"}
+"""
+APP_DEMO = """
+async def demo(folder):
+    assert list(folder.iterdir()) == []
+    (folder / "till").write_text("9")
+    yield "open", "the till holds 9"
+    yield "close", "counted"
+
+async def ruin(folder):
+    yield "open", "the till holds 9"
+    raise RuntimeError("It burns.")
+"""
+
+
+def test_an_application_runs_step_by_step(site: Site):
+    site.install("shop", APP, shop_demo=APP_DEMO)
+    done = site.run("-m", "oneiric", "demo", "--app", "shop", "--json", ONEIRIC_ONLY_PLUGINS="mcp,shop")
+    assert done.returncode == 0, done
+    assert [(step["adapter"], step["step"], step["detail"]) for step in json.loads(done.stdout)["steps"]] == [
+        ("shop", "open", "the till holds 9"),
+        ("shop", "close", "counted"),
+    ]
+    assert [path.name for path in site.work.iterdir()] == []
+    shown = site.run("-m", "oneiric", "demo", "--app", "shop", ONEIRIC_ONLY_PLUGINS="mcp,shop").stdout
+    assert "The application shop" in shown
+
+
+def test_an_application_that_raises_has_failed(site: Site):
+    site.install("shop", APP, shop_demo=APP_DEMO)
+    done = site.run("-m", "oneiric", "demo", "--app", "ruin", "--json", ONEIRIC_ONLY_PLUGINS="mcp,shop")
+    assert done.returncode == 1
+    assert [(step["ok"], step["detail"]) for step in json.loads(done.stdout)["steps"]] == [
+        (True, "the till holds 9"),
+        (False, "RuntimeError: It burns."),
+    ]
+
+
+def test_an_unknown_application_is_an_error_with_the_nearest_name(site: Site):
+    site.install("shop", APP, shop_demo=APP_DEMO)
+    site.install("odd", "from oneiric.hookspecs import hookimpl\n@hookimpl\ndef oneiric_demo_apps(): raise OSError")
+    done = site.run("-m", "oneiric", "demo", "--app", "shp", ONEIRIC_ONLY_PLUGINS="mcp,shop,odd")
+    assert done.returncode != 0
+    assert "Did you mean `shop`?" in done.stderr
+    assert "Traceback" not in done.stderr

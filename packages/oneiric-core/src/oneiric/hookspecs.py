@@ -76,5 +76,14 @@ def oneiric_adapter_swapped(instance: str, spec: AdapterSpec, previous: AdapterS
 
 
 @hookspec
+def oneiric_demo_apps() -> Mapping[str, str]:  # type: ignore[empty-body]
+    """Bring applications that `oneiric demo --app NAME` runs: `{"shop": "shop.demo:demo"}`, imported when it is run.
+
+    The function is given an empty folder (a `Path`) and gives an async iterator of pairs of texts, a step and what came of it;
+    what it raises ends the demo as failed. It leaves nothing running.
+    """
+
+
+@hookspec
 def oneiric_register_commands(app: typer.Typer) -> None:
     """Add commands to the `oneiric` command line; what a command needs is imported when it runs."""

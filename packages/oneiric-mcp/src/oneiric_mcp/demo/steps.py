@@ -47,11 +47,14 @@ class Step:
 
 
 @dataclass
-class _Stopwatch:
+class Stopwatch:
+    """Makes steps, each with the time since the one before."""
+
     adapter: str
     started: float = field(default_factory=time.perf_counter)
 
     def step(self, name: str, detail: str, *, ok: bool = True) -> Step:
+        """The step that ends now."""
         now = time.perf_counter()
         self.started, ms = now, (now - self.started) * 1000
         return Step(self.adapter, name, ok, detail, ms)
@@ -89,7 +92,7 @@ async def discover_adapters(client: Client[Any]) -> list[AdapterSummary]:
 
 async def walk(client: Client[Any], catalog: Catalog, adapter: AdapterSummary) -> AsyncIterator[Step]:
     """Take one adapter through its whole life; the first step that fails is the last."""
-    watch = _Stopwatch(adapter.name)
+    watch = Stopwatch(adapter.name)
     yield watch.step(LIFE[0], f"{adapter.type}, {adapter.status}", ok=adapter.error is None)
     if adapter.error:
         yield watch.step("mend", adapter.error, ok=False)
