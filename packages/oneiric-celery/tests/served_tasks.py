@@ -6,6 +6,7 @@ import os
 import time
 
 from celery import Celery
+from oneiric.adapters.queue import report_progress
 from oneiric.testing.queue import tasks
 
 app = Celery("served", broker=os.environ.get("TEST_BROKER"), backend=os.environ.get("TEST_BACKEND"))
@@ -18,6 +19,13 @@ for name, function in tasks.TASKS.items():
 @app.task(bind=True, name="oneiric.testing.queue.tasks.progress")
 def progress(self, value, path):
     self.update_state(state="PROGRESS", meta=value)
+    return tasks.hold(path)
+
+
+@app.task(name="tests.report")
+def report(value, path):
+    """A plain function, which knows no engine."""
+    report_progress(value)
     return tasks.hold(path)
 
 

@@ -63,6 +63,23 @@ async def test_a_task_for_much_later_is_parked_until_its_time_is_near(
         assert own_valkey.client.zcard(scripts.SCHEDULE) == own_valkey.client.hlen(scripts.PARKED) == 0
 
 
+async def test_a_task_that_knows_no_engine_reports_its_progress(
+    queue: CeleryQueueAdapter, module_worker: Any, tmp_path: Path, until: Any
+) -> None:
+    release = tmp_path / "release"
+    task_id = await queue.submit_task("tests.report", [{"done": 1}, str(release)])
+    status: Any = {}
+
+    async def reports() -> bool:
+        status.update(await queue.get_task_status(task_id))
+        return "progress" in status
+
+    await until(reports)
+    assert (status["state"], status["progress"]) == (TaskState.RUNNING, {"done": 1})
+    release.touch()
+    assert await queue.wait_for_result(task_id) == "released"
+
+
 async def test_health_tells_how_many_workers_are_connected(own_valkey: Any, serve: Any) -> None:
     config = {"broker_url": own_valkey.url}
     async with CeleryQueueAdapter(config) as queue:

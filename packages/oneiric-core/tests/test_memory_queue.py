@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 import pytest
+from oneiric.adapters.queue import report_progress
 from oneiric.errors import ConfigError, Unsupported
-from oneiric.testing.memory import MemoryQueue, report_progress
+from oneiric.testing.memory import MemoryQueue
 from oneiric.testing.memory.queue import CAPABILITIES, SPEC
 from oneiric.testing.queue import tasks
 from oneiric.testing.queue.suite import QueueSuite

@@ -38,13 +38,15 @@ class Helper:
     def __call__(self): ...
 
 def greet(name):
+    _private()
     return f"Hello {name}"
 
 async def later():
     return "async"
 
 def _private():
-    ...
+    from oneiric.adapters.queue import report_progress
+    report_progress({"done": 1})
 
 constant = 3
 """
@@ -98,6 +100,7 @@ async def test_it_runs_plain_functions_of_an_application(
         greeted = await adapter.submit_task(f"{app}.greet", ["you"])
         awaited = await adapter.submit_task(f"{app}.later")
         assert await adapter.wait_for_result(greeted) == "Hello you"
+        assert (await adapter.get_task_status(greeted))["progress"] == {"done": 1}
         assert await adapter.wait_for_result(awaited) == "async"
     finally:
         worker.stop()

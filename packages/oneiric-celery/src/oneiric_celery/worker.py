@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from celery import bootsteps
 
 from oneiric_celery import scripts
+from oneiric_celery.reporting import report_as_any
 from oneiric_celery.retrying import retry_as_submitted
 
 if TYPE_CHECKING:
@@ -28,6 +29,8 @@ def prepare(app: Celery, *, visibility_timeout: float = 3600.0) -> Celery:
       is after `visibility_timeout` seconds, so no task may take longer.
     - States: `running` is written down, how often a task was run again too, and a cancel holds whichever worker gets the task.
     - One task for each process is fetched, so that those that wait can be taken by others, and cancelled.
+
+    - What a task gives to `oneiric.adapters.queue.report_progress` is its progress.
 
     Call it when all tasks are registered; returns the application.
     """
@@ -53,6 +56,7 @@ def prepare(app: Celery, *, visibility_timeout: float = 3600.0) -> Celery:
     app.Task.Request = "oneiric_celery.requests:Request"
     app.steps["worker"].add(Releasing)
     app.finalize()
+    report_as_any(app)
     retry_as_submitted(app)
     return app
 

@@ -6,7 +6,10 @@ import logging
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from oneiric.adapters.payload import json_text
+from oneiric.adapters.queue import progress_goes_to
 from rq.job import Job, Retry
+
+from oneiric_rq.progress import report_progress
 
 if TYPE_CHECKING:
     from oneiric_rq.worker.tasks import Function, Tasks
@@ -41,7 +44,8 @@ class ListedJob(Job):
 
     def perform(self) -> Any:
         """Run the task. Raises TypeError where JSON can't hold what it returns: RQ would keep other words as its result."""
-        result = super().perform()
+        with progress_goes_to(report_progress):
+            result = super().perform()
         if not isinstance(result, Retry):
             try:
                 json_text(result, "result")

@@ -21,6 +21,7 @@ from oneiric.adapters.queue.base import (
     TaskStatus,
     WorkerInfo,
 )
+from oneiric.adapters.queue.progress import progress_goes_to, report_progress
 
 __all__ = [
     "BATCH",
@@ -42,4 +43,6 @@ __all__ = [
     "TaskState",
     "TaskStatus",
     "WorkerInfo",
+    "progress_goes_to",
+    "report_progress",
 ]

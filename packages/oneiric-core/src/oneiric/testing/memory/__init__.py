@@ -3,7 +3,6 @@
 from oneiric.testing.memory.database import MemoryDatabase
 from oneiric.testing.memory.messaging import MemoryMessaging
 from oneiric.testing.memory.queue import MemoryQueue
-from oneiric.testing.memory.task_worker import report_progress
 from oneiric.testing.memory.vector import MemoryVector
 
-__all__ = ["MemoryDatabase", "MemoryMessaging", "MemoryQueue", "MemoryVector", "report_progress"]
+__all__ = ["MemoryDatabase", "MemoryMessaging", "MemoryQueue", "MemoryVector"]

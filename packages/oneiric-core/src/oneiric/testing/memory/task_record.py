@@ -85,6 +85,10 @@ class TaskRecord:
             self.end(TaskState.CANCELLED)
         return self.cancelled or CancelOutcome.TOO_LATE
 
+    def note_progress(self, value: Any) -> None:
+        """It reports how far it is."""
+        self.progress = json.dumps(value)
+
     def start(self) -> None:
         """A worker has taken it."""
         self.stored_state = TaskState.RUNNING

@@ -6,24 +6,17 @@ import asyncio
 import inspect
 import json
 import traceback
-from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
 from oneiric.adapters.payload import json_text
 from oneiric.adapters.queue.base import CancelOutcome, TaskState, WorkerInfo
+from oneiric.adapters.queue.progress import progress_goes_to
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from oneiric.testing.memory.task_broker import TaskBroker
     from oneiric.testing.memory.task_record import TaskRecord
-
-_current: ContextVar[TaskRecord] = ContextVar("task of the queue in memory")
-
-
-def report_progress(value: Any) -> None:
-    """Say how far the task is that calls this; anything that JSON can hold. Its status shows it as `progress`."""
-    _current.get().progress = json_text(value, "progress")
 
 
 class TaskWorker:
@@ -67,7 +60,10 @@ class TaskWorker:
 
     async def _call(self, record: TaskRecord) -> str:
         """The task's result as JSON text."""
-        _current.set(record)
+        with progress_goes_to(record.note_progress):
+            return await self._result(record)
+
+    async def _result(self, record: TaskRecord) -> str:
         function = self.functions.get(record.submission.name)
         if function is None:
             raise LookupError("This worker knows no task of that name.")
