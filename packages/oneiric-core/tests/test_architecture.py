@@ -33,6 +33,7 @@ FLOORS = [
     "oneiric.adapters.messaging",
     "oneiric.adapters.base",
     "oneiric.embedded",
+    "oneiric.adapters.cancellation",
     "oneiric.adapters.payload",
     "oneiric.adapters.targets",
     "oneiric.validation",

@@ -8,10 +8,10 @@ from contextlib import AsyncExitStack, aclosing, asynccontextmanager
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from oneiric.adapters.base import Health
+from oneiric.adapters.cancellation import undisturbed
 from oneiric.adapters.database import DatabaseAdapter
 
 from oneiric_duckdb import work
-from oneiric_duckdb.connection import ended
 from oneiric_duckdb.engine import Engine
 from oneiric_duckdb.errors import translated
 from oneiric_duckdb.session import Session
@@ -66,7 +66,7 @@ class DuckdbAdapter(Session, DatabaseAdapter):
         async with self._opening():  # an init() that is under way would open what nobody closes
             engine, self._engine = self._engine, None
             if engine is not None:
-                await ended(asyncio.ensure_future(engine.close()))
+                await undisturbed(engine.close())
 
     @property
     def raw(self) -> duckdb.DuckDBPyConnection:

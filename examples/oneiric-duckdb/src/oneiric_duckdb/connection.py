@@ -10,6 +10,7 @@ from threading import Event
 from typing import TYPE_CHECKING, Concatenate, ParamSpec, TypeVar
 
 import duckdb
+from oneiric.adapters.cancellation import undisturbed
 
 from oneiric_duckdb.errors import cleaned_up
 from oneiric_duckdb.work import Call
@@ -69,9 +70,7 @@ class Connection:
 
     async def finish(self, work: Callable[[Call], T]) -> T:
         """Run something that nothing keeps from its end; the call that is running comes first, and is short."""
-        future = self._submitted(lambda: work(Call(self.raw, Event())))
-        await ended(future)
-        return future.result()
+        return await undisturbed(self._submitted(lambda: work(Call(self.raw, Event()))))
 
     async def close(self) -> None:
         """Interrupt what is running, and close."""
@@ -88,11 +87,15 @@ class Connection:
         return asyncio.wrap_future(self._thread.submit(work))
 
     async def _ended(self, future: asyncio.Future[T]) -> None:
-        await ended(future, self._interrupt)
+        future.add_done_callback(asyncio.Future.exception)  # for which nobody may ask after a cancellation
+        if not future.done():
+            await undisturbed(self._interrupt(future))
 
-    def _interrupt(self) -> None:
-        with suppress(duckdb.ConnectionException):  # it has been closed just now
-            self.raw.interrupt()
+    async def _interrupt(self, future: asyncio.Future[T]) -> None:
+        while not future.done():
+            with suppress(duckdb.ConnectionException):  # it has been closed just now
+                self.raw.interrupt()
+            await asyncio.wait({future}, timeout=_PAUSE)
 
 
 async def opened(path: str, seconds: float) -> Connection:
@@ -119,18 +122,3 @@ def _connect(path: str) -> duckdb.DuckDBPyConnection:
 def _close(opening: Future[duckdb.DuckDBPyConnection]) -> None:
     if opening.exception() is None:
         opening.result().close()
-
-
-async def ended(future: asyncio.Future[T], interrupt: Callable[[], None] | None = None) -> None:
-    """Wait for the end, however often the task is cancelled meanwhile; then let the cancellation go on."""
-    cancelled: asyncio.CancelledError | None = None
-    while not future.done():
-        if interrupt is not None:
-            interrupt()
-        try:
-            await asyncio.wait({future}, timeout=_PAUSE if interrupt else None)
-        except asyncio.CancelledError as error:
-            cancelled = error
-    future.exception()  # which nobody may ask for after a cancellation
-    if cancelled is not None:
-        raise cancelled

@@ -6,9 +6,10 @@ import asyncio
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Self
 
+from oneiric.adapters.cancellation import undisturbed
 from oneiric.errors import QueryError
 
-from oneiric_duckdb.connection import Connection, ended, opened
+from oneiric_duckdb.connection import Connection, opened
 from oneiric_duckdb.statement import Statement, parse
 
 if TYPE_CHECKING:
@@ -82,7 +83,7 @@ class Engine:
     async def close_stream(self, connection: Connection) -> None:
         """Close a stream's connection, even if its task is being cancelled."""
         self._all.discard(connection)
-        await ended(asyncio.ensure_future(connection.close()))
+        await undisturbed(connection.close())
 
     @asynccontextmanager
     async def writing(self, give_up: float) -> AsyncIterator[Connection]:

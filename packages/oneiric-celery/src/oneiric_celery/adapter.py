@@ -8,6 +8,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from oneiric.adapters.base import Health
+from oneiric.adapters.cancellation import undisturbed
 from oneiric.adapters.queue import (
     FINAL,
     CancelOutcome,
@@ -20,7 +21,6 @@ from oneiric.adapters.queue import (
 from oneiric.errors import InvalidTask, UnknownTask
 
 from oneiric_celery import canvas
-from oneiric_celery.cancellation import undisturbed
 from oneiric_celery.cancelling import Cancelling
 from oneiric_celery.engine import Engine
 from oneiric_celery.errors import deadline

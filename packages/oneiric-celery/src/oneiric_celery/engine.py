@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any, Self
 
+from oneiric.adapters.cancellation import undisturbed
+
 from oneiric_celery.amqp_broker import AmqpBroker
 from oneiric_celery.application import application
-from oneiric_celery.cancellation import undisturbed
 from oneiric_celery.claims import Claims
 from oneiric_celery.errors import deadline
 from oneiric_celery.homes import Homes

@@ -7,11 +7,11 @@ from contextlib import asynccontextmanager, suppress
 from itertools import count
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
+from oneiric.adapters.cancellation import undisturbed
 from oneiric.adapters.database import Transaction
 from oneiric.errors import QueryError
 
 from oneiric_postgres.calls import Calls
-from oneiric_postgres.cancellation import undisturbed
 from oneiric_postgres.deadline import Deadline
 from oneiric_postgres.errors import Ended, RolledBack, translated
 from oneiric_postgres.streaming import batches

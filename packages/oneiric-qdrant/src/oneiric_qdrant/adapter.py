@@ -8,11 +8,11 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from oneiric.adapters.base import Health
+from oneiric.adapters.cancellation import undisturbed
 from oneiric.adapters.vector import Distance, Match, Record, VectorAdapter
 from oneiric.adapters.vector.records import check_filter, check_limit, checked_collection, checked_vector
 from oneiric.errors import DeadlineExceeded, InvalidRequest, Unsupported
 
-from oneiric_qdrant.cancellation import undisturbed
 from oneiric_qdrant.engine import chosen
 from oneiric_qdrant.errors import translated
 from oneiric_qdrant.points import id_of, ids_of, payload_of

@@ -9,11 +9,11 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from oneiric.adapters.base import Health
+from oneiric.adapters.cancellation import undisturbed
 from oneiric.adapters.database import DatabaseAdapter
 from oneiric.errors import QueryError, Unsupported
 
 from oneiric_sqlite import work
-from oneiric_sqlite.cancellation import undisturbed
 from oneiric_sqlite.engine import Engine
 from oneiric_sqlite.errors import OtherLoop, translated
 from oneiric_sqlite.job import Job, Mode

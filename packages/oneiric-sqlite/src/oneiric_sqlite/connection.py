@@ -10,9 +10,9 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import aiosqlite
+from oneiric.adapters.cancellation import undisturbed
 from oneiric.errors import ConnectionFailed
 
-from oneiric_sqlite.cancellation import undisturbed
 from oneiric_sqlite.file import existing
 from oneiric_sqlite.settings import MEMORY
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Self
 
+from oneiric.adapters.cancellation import undisturbed
 from oneiric.errors import ConnectionFailed, QueryError
 
 from oneiric_sqlite import work
-from oneiric_sqlite.cancellation import undisturbed
 from oneiric_sqlite.connection import Connection, opened
 from oneiric_sqlite.errors import CleanedUp, OtherLoop
 from oneiric_sqlite.file import identity, located

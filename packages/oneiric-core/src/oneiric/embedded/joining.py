@@ -13,6 +13,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from oneiric.adapters.cancellation import undisturbed
 from oneiric.embedded.home import Home
 from oneiric.embedded.lock import Lock, is_held
 from oneiric.embedded.place import Place
@@ -20,8 +21,6 @@ from oneiric.errors import ConnectionFailed, DeadlineExceeded, Unsupported
 from oneiric.masking import without_passwords
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from oneiric.embedded.engine import Engine, Plan
 
 _SUPERVISOR = Path(__file__).with_name("supervisor.py")
@@ -108,7 +107,7 @@ async def _join(place: Place, engine: Engine) -> Member:
         except BaseException:
             try:
                 if not home.is_kept and share.try_alone() and not (is_held(home.supervisor) or is_held(home.server)):
-                    await _undisturbed(home.remove)  # nobody else will
+                    await undisturbed(asyncio.to_thread(home.remove))  # nobody else will
             finally:
                 share.close()
             raise
@@ -174,29 +173,13 @@ async def _supervise(home: Home, plan: Plan, *, is_new: bool = False) -> None:
         "is_new": is_new,
     }
     try:
-        await _undisturbed(_spawn, home, json.dumps(what))
+        await undisturbed(asyncio.to_thread(_spawn, home, json.dumps(what)))
     except (OSError, subprocess.SubprocessError) as error:
         raise ConnectionFailed(
             f"The supervisor of the embedded {home.engine} server can't be started: {type(error).__name__}.",
             hint=f"Look into {str(home.log)!r}.",
             transient=False,
         ) from error
-
-
-async def _undisturbed(function: Callable[..., None], *arguments: object) -> None:
-    """Call a function in a thread, to its end however often we are cancelled; then let the cancellation go on."""
-    call = asyncio.ensure_future(asyncio.to_thread(function, *arguments))
-    cancelled: asyncio.CancelledError | None = None
-    while not call.done():
-        try:
-            await asyncio.wait({call})
-        except asyncio.CancelledError as error:
-            cancelled = error
-    failed = call.exception()
-    if cancelled is not None:
-        raise cancelled
-    if failed is not None:
-        raise failed
 
 
 def _spawn(home: Home, plan: str) -> None:

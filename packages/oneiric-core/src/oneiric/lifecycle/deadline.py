@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
+from oneiric.adapters.cancellation import ended
+
 if TYPE_CHECKING:
     from collections.abc import Coroutine
 
@@ -49,18 +51,14 @@ async def to_its_end(call: Coroutine[Any, Any, T]) -> T:
     """What `call`, which has a deadline of its own, gives; where we are cancelled, we end when it does, and not before."""
     raised: list[BaseException] = []
     task = asyncio.ensure_future(_caught(call, raised))
-    cancelled: asyncio.CancelledError | None = None
-    while not task.done():
-        try:
-            await asyncio.wait({task})
-        except asyncio.CancelledError as error:
-            cancelled = error
+    try:
+        await ended(task)
+    except asyncio.CancelledError:
+        if not raised:
+            raise
     if raised:
         raise raised.pop()
-    result = task.result()
-    if cancelled is not None:
-        raise cancelled
-    return cast("T", result)
+    return cast("T", task.result())
 
 
 async def _caught(call: Coroutine[Any, Any, T], raised: list[BaseException]) -> T | None:

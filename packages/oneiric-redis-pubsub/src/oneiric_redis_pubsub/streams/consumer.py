@@ -6,6 +6,7 @@ import asyncio
 import logging
 from typing import TYPE_CHECKING
 
+from oneiric.adapters.cancellation import undisturbed
 from oneiric.errors import OneiricError
 
 from oneiric_redis_pubsub.crew import Crew
@@ -69,15 +70,7 @@ class Consumer:
 
     async def _end(self) -> None:
         """Let go of everything, however often we are cancelled meanwhile."""
-        ending = self._loop.create_task(self._let_go(), name="oneiric-redis-consumer-end")
-        cancelled: asyncio.CancelledError | None = None
-        while not ending.done():
-            try:
-                await asyncio.wait({ending})
-            except asyncio.CancelledError as error:
-                cancelled = error
-        if cancelled is not None:
-            raise cancelled
+        await undisturbed(self._loop.create_task(self._let_go(), name="oneiric-redis-consumer-end"))
 
     async def _let_go(self) -> None:
         try:

@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 from threading import Event
 from typing import TYPE_CHECKING, TypeVar
 
+from oneiric.adapters.cancellation import ended
 from oneiric.errors import ConnectionFailed, ConstraintViolation, DeadlineExceeded, OneiricError, QueryError
 
 if TYPE_CHECKING:
@@ -71,7 +72,7 @@ class Engine:
             await asyncio.wait({future}, timeout=DEFAULT_TIMEOUT if timeout is None else timeout)
         finally:
             stop.set()
-            await _ended(future)
+            await ended(future)
         return self._result(future)
 
     async def finish(self, work: Callable[[sqlite3.Connection], T]) -> T:
@@ -82,7 +83,7 @@ class Engine:
             return work(self._database)
 
         future = self._submitted(call)
-        await _ended(future)
+        await ended(future)
         return self._result(future)
 
     async def close(self) -> None:
@@ -90,7 +91,7 @@ class Engine:
         closing = self._submitted(self._database.close)
         self._is_closed = True
         self._stop.set()
-        await _ended(closing)
+        await ended(closing)
         self._thread.shutdown()
 
     def _submitted(self, work: Callable[[], T]) -> asyncio.Future[T]:
@@ -110,18 +111,6 @@ class Engine:
             if ours is error:
                 raise
             raise ours from error
-
-
-async def _ended(future: asyncio.Future[T]) -> None:
-    """Wait for the end, however often the task is cancelled meanwhile; then let the cancellation go on."""
-    cancelled: asyncio.CancelledError | None = None
-    while not future.done():
-        try:
-            await asyncio.wait({future})
-        except asyncio.CancelledError as error:
-            cancelled = error
-    if cancelled is not None:
-        raise cancelled
 
 
 def _translated(error: Exception) -> OneiricError | None:
