@@ -84,6 +84,7 @@ import asyncio, sys
 from oneiric_sqlite import SqliteAdapter
 
 async def main():
+    asyncio.get_running_loop().slow_callback_duration = 60  # of a machine that is busy it warns too
     for path in (sys.argv[1], ":memory:"):
         async with SqliteAdapter({"path": path}) as db:
             await db.execute("CREATE TABLE t (id INTEGER PRIMARY KEY, v)")
