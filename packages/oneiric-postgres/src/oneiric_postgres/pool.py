@@ -8,12 +8,12 @@ anybody else gets it. What broke off, by a deadline or a cancellation, is mended
 from __future__ import annotations
 
 import asyncio
-from collections import deque
 from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING, Literal
 
 from oneiric_postgres.errors import CleanedUp, Late
 from oneiric_postgres.session import Session
+from oneiric_postgres.waiters import Waiters
 
 Reset = Literal["dirty", "always", "never"]
 """When a session is reset: where it is dirty, after each use, or not at all, as behind PgBouncer, where it is nobody's."""
@@ -48,7 +48,7 @@ class Pool:
         self._at_most = at_most
         self._idle: list[Session] = []
         self._lent: set[Session] = set()
-        self._waiters: deque[asyncio.Future[Session | None]] = deque()
+        self._waiters = Waiters(self.loop)
         self._opening = 0
         self._mending: dict[asyncio.Task[None], Session] = {}
         self._is_closed = False
@@ -86,14 +86,17 @@ class Pool:
 
     async def acquire(self, within: float) -> Session:
         """A session, waited for where need be. Raises Late, or what connecting raises."""
-        limit = asyncio.timeout(within)
-        try:
-            async with limit:
-                return await self._acquire()
-        except TimeoutError:
-            if not limit.expired():
-                raise
-            raise Late(self._why_late()) from None
+        until = self.loop.time() + within
+        while not self._is_closed:
+            session = self.take()
+            if session is not None:
+                return session
+            if self.size < self._at_most:
+                return await self._open_by(until)
+            session = await self._wait(until)
+            if session is not None:
+                return session
+        raise CleanedUp
 
     @asynccontextmanager
     async def session(self, within: float) -> AsyncIterator[Session]:
@@ -121,10 +124,7 @@ class Pool:
     async def close(self) -> None:
         """Close every connection: those in use after a moment, or the end of their calls. Idempotent."""
         self._is_closed = True
-        while self._waiters:
-            waiter = self._waiters.popleft()
-            if not waiter.done():
-                waiter.set_exception(CleanedUp())
+        self._waiters.send_away(CleanedUp)
         idle, self._idle = self._idle, []
         try:
             await asyncio.gather(*(_close(session) for session in idle))
@@ -145,18 +145,15 @@ class Pool:
                 session.connection.terminate()
         self._idle = []
 
-    async def _acquire(self) -> Session:
-        while True:
-            if self._is_closed:
-                raise CleanedUp
-            session = self.take()
-            if session is not None:
-                return session
-            if self.size < self._at_most:
+    async def _open_by(self, until: float) -> Session:
+        limit = asyncio.timeout_at(until)
+        try:
+            async with limit:
                 return await self._open()
-            given = await self._wait()
-            if given is not None:
-                return given
+        except TimeoutError:
+            if not limit.expired():
+                raise
+            raise Late(self._why_late()) from None
 
     async def _open(self) -> Session:
         self._opening += 1
@@ -173,12 +170,13 @@ class Pool:
         self._lent.add(session)
         return session
 
-    async def _wait(self) -> Session | None:
+    async def _wait(self, until: float) -> Session | None:
         """What is released next, or None where it is worth while to look again."""
-        waiter: asyncio.Future[Session | None] = self.loop.create_future()
-        self._waiters.append(waiter)
+        waiter = self._waiters.join(until)
         try:
             return await waiter
+        except TimeoutError:
+            raise Late(self._why_late()) from None
         except asyncio.CancelledError:
             if not waiter.cancelled() and waiter.done() and waiter.exception() is None:
                 session = waiter.result()  # it came at the same moment: the next one's
@@ -190,12 +188,9 @@ class Pool:
 
     def _put(self, session: Session) -> None:
         """To who waits longest, or onto the stack."""
-        while self._waiters:
-            waiter = self._waiters.popleft()
-            if not waiter.done():
-                self._lent.add(session)
-                waiter.set_result(session)
-                return
+        if self._waiters.give(session):
+            self._lent.add(session)
+            return
         session.since = self.loop.time()
         self._idle.append(session)
         oldest = self._idle[0]
@@ -205,11 +200,7 @@ class Pool:
 
     def _wake(self) -> None:
         """Have who waits longest look again: there is room for a connection."""
-        while self._waiters:
-            waiter = self._waiters.popleft()
-            if not waiter.done():
-                waiter.set_result(None)
-                return
+        self._waiters.give(None)
 
     def _mend(self, session: Session, *, close: bool) -> None:
         task = self.loop.create_task(_close(session) if close else self._restore(session))
