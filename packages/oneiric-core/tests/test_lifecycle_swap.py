@@ -234,6 +234,76 @@ def test_a_config_that_is_read_anew_during_a_swap_is_what_the_next_start_takes(
     virtually(main())
 
 
+def test_what_a_swap_is_prepared_by_runs_while_the_old_one_serves_and_right_before_the_switch(
+    make: Callable[..., AdapterManager], virtually: Virtually
+):
+    async def main() -> None:
+        async with make() as adapters:
+            gate, seen = asyncio.Event(), list[int]()
+            gate.set()
+
+            async def writer() -> None:
+                while len(seen) < 100:
+                    await gate.wait()
+                    seen.append(await store.read())
+
+            async def prepare(new: Any) -> None:
+                assert isinstance(new, OtherStore)
+                assert await store.read() == 1
+                await asyncio.sleep(0.1)
+                gate.clear()
+                await asyncio.sleep(0.1)  # calls under way end
+                before.append(len(seen))
+                gate.set()
+
+            before = list[int]()
+            await adapters.cleanup("a")  # it is started, to be copied from
+            store, writing = await adapters.get("a", Store), asyncio.create_task(writer())
+            await adapters.swap("a", {"adapter": "other", "number": 2}, prepare=prepare)
+            await writing
+            assert 0 < before[0] < 100
+            assert seen == [1] * before[0] + [2] * (100 - before[0])
+
+    virtually(main())
+
+
+def test_a_swap_whose_preparation_fails_has_not_happened(make: Callable[..., AdapterManager], virtually: Virtually):
+    async def fail(_: Any) -> None:
+        raise OSError("The copy failed.")
+
+    async def main() -> None:
+        async with make() as adapters:
+            with pytest.raises(OSError, match="The copy failed"):
+                await adapters.swap("a", {"number": 2}, prepare=fail)
+            assert (await adapters.get("a", Store)).settings.number == 1
+            assert len(Store.open) == 1
+            await adapters.cleanup("a")
+            assert (await adapters.get("a", Store)).settings.number == 1
+
+    virtually(main())
+
+
+def test_a_preparation_ends_where_the_manager_is_left(make: Callable[..., AdapterManager], virtually: Virtually):
+    ended = []
+
+    async def endless(_: Any) -> None:
+        try:
+            await asyncio.sleep(10**9)
+        finally:
+            ended.append(True)
+
+    async def main() -> None:
+        async with make() as adapters:
+            swap = asyncio.create_task(adapters.swap("a", {"number": 2}, prepare=endless))
+            await asyncio.sleep(1)
+        with pytest.raises(ShuttingDown):
+            await swap
+        assert ended
+        assert adapters.state("a") is State.STOPPED
+
+    virtually(main())
+
+
 def test_a_failed_swap_is_forgotten(make: Callable[..., AdapterManager], virtually: Virtually):
     async def main() -> None:
         async with make() as adapters:

@@ -29,7 +29,7 @@ from oneiric.lifecycle.observers import Observers
 from oneiric.lifecycle.states import TRANSITIONS, State
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Awaitable, Callable, Mapping
 
     from oneiric.adapters.base import Adapter
     from oneiric.config import Instance
@@ -70,6 +70,8 @@ class ManagedInstance:
         self._handle: Adapter | None = None
         self._leaving: Service | None = None
         """The one that takes no more calls and is to be cleaned up."""
+        self._preparation: asyncio.Timeout | None = None
+        """Of a swap that waits for its caller to bring data over."""
         self._damper = Damper()
         self._lock = asyncio.Lock()
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -154,22 +156,28 @@ class ManagedInstance:
         await self._tell("health_checked", service.config, health=health)
         return health
 
-    async def swap(self, config: Instance, variables: Mapping[str, str]) -> None:
+    async def swap(
+        self, config: Instance, variables: Mapping[str, str], prepare: Callable[[Any], Awaitable[object]] | None = None
+    ) -> None:
         """Serve with another config: start and check its adapter beside the old one, switch, drain the old and clean it up.
 
         On any failure or cancellation before the switch the new adapter is cleaned up and the old one has never stopped
-        serving. One that isn't running is started.
+        serving. One that isn't running is started, unless something is to be brought over from it.
         """
         async with self._alone():
             self._refuse_where_closing()
             await self._retire()
             if self.service is None:
+                if prepare is not None:  # it was stopped while this waited
+                    raise self.refusal()
                 await self._start(config, variables)
                 return
             self._check_type(self.service.config, config)
             new = await self._launch(config, variables)
             try:
                 await self._check_health(new)
+                if prepare is not None:
+                    await self._prepare(prepare, new)  # and no `await` from here to the switch: see AdapterManager.swap
             except BaseException:
                 await self._clean(new)
                 raise
@@ -185,6 +193,23 @@ class ManagedInstance:
                     await self._drained(old)
                 finally:
                     await self._clean(old)
+
+    def end_preparation(self) -> None:
+        """Cancel what a swap is prepared by, where one is: nobody can say how long it would take."""
+        if self._preparation is not None:
+            self._preparation.reschedule(asyncio.get_running_loop().time())
+
+    async def _prepare(self, prepare: Callable[[Any], Awaitable[object]], new: Service) -> None:
+        try:
+            async with asyncio.timeout(None) as self._preparation:
+                await prepare(new.adapter)
+        except BaseException as error:
+            if self._preparation is not None and self._preparation.expired():
+                raise self.refusal() from None
+            new.hide_secrets(error)
+            raise
+        finally:
+            self._preparation = None
 
     def _alone(self) -> asyncio.Lock:
         """The lock, of the event loop that runs now: a manager may be used in one after the other, but not in two at once."""

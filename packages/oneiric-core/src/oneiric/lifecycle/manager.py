@@ -18,7 +18,7 @@ from oneiric.lifecycle.states import State
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Awaitable, Callable, Iterable, Mapping
     from contextlib import AbstractAsyncContextManager
     from types import TracebackType
 
@@ -133,13 +133,20 @@ class AdapterManager:
             return Health(ok=False, detail=f"It is {self._never_started(name)}.")
         return await instance.check()
 
-    async def swap(self, name: str, config: Mapping[str, Any]) -> None:
+    async def swap(
+        self, name: str, config: Mapping[str, Any], *, prepare: Callable[[Any], Awaitable[object]] | None = None
+    ) -> None:
         """Serve an instance with other settings, from now on and until its config is read again; no call is lost.
 
         `config` is the whole config as under the instance's name in YAML, `adapter` included where it is another one (of
         the same type). The new adapter is initialised and must be healthy before it takes the calls; then the old one ends
         those under way and is cleaned up. On any failure the old one has never stopped serving. Raises as `get` does, and
         Unhealthy.
+
+        `prepare` is awaited with the new adapter, initialised and healthy, while the old one still takes the calls: it brings
+        over what that one holds. What it raises ends the swap, and comes to the caller. Nothing else runs between its return
+        and the switch, so who was kept waiting by it until then meets the new adapter. An instance that isn't running is
+        started first. `prepare` has no deadline; where the manager is left it is cancelled, and this raises ShuttingDown.
         """
         configured = self._configured(name)
         values = dict(config)
@@ -147,9 +154,11 @@ class AdapterManager:
         new = Instance(name, str(adapter), values)
         if self._is_closed:
             raise self._closed(name)
+        if prepare is not None:
+            await self.get(name)
         instance, before = self._managed(name), self._config
         try:
-            await instance.swap(new, before.variables)
+            await instance.swap(new, before.variables, prepare)
         finally:  # also where cancelled after the switch
             if instance.service is not None and instance.service.config is new and self._config is before:
                 self._swapped[name] = new
@@ -220,6 +229,8 @@ class AdapterManager:
         self._is_closed = is_closed
         for instance in self._instances.values():
             instance.is_closing = is_closed
+            if is_closed:
+                instance.end_preparation()
 
     async def _start(self, name: str) -> Adapter:
         configured = self._configured(name)
