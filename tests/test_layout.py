@@ -11,7 +11,7 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 PACKAGES = sorted(path for path in (ROOT / "packages").iterdir() if (path / "pyproject.toml").exists())
-NOT_ADAPTERS = {"oneiric-core", "oneiric-mcp"}
+NOT_ADAPTERS = {"oneiric-core", "oneiric-mcp", "oneiric-otel"}
 
 
 def project(package: Path) -> dict[str, Any]:

@@ -54,9 +54,10 @@ def test_ci_and_the_contributors_run_the_test_command_of_the_readme(tmp_path: Pa
     assert found.stdout.strip() == command
 
 
-def test_the_first_command_installs_every_package() -> None:
+def test_the_first_command_installs_every_package_that_the_demo_shows() -> None:
     command = command_after("demo")
-    assert all(f"./packages/{path.name}" in command for path in (ROOT / "packages").iterdir())
+    shown = {path.name for path in (ROOT / "packages").iterdir()} - {"oneiric-otel"}
+    assert all(f"./packages/{name}" in command for name in shown)
     assert command.endswith(".venv/bin/oneiric demo")
 
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).parent.parent.parent
 PACKAGES = sorted(path.parent.name for path in (ROOT / "packages").glob("*/pyproject.toml"))
-ADAPTERS = [name for name in PACKAGES if name not in ("oneiric-core", "oneiric-mcp")]
+ADAPTERS = [name for name in PACKAGES if name not in ("oneiric-core", "oneiric-mcp", "oneiric-otel")]
 
 THIRD_PARTY = {
     "pyproject.toml": """
