@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import time
@@ -114,4 +115,27 @@ def test_the_worker_says_what_is_wrong_with_an_application(application: str, sai
     command = [sys.executable, "-m", "oneiric_celery", "worker", application]
     ran = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False, cwd=HERE)
     assert ran.returncode == 2
+    assert said in " ".join(ran.stderr.replace("│", " ").split())
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (("--instance", "jbs"), "Did you mean `jobs`?"),
+        (("--instance", "other"), "is of the adapter `sqlite`, and not of `celery`"),
+        (("--instance", "bad"), "`broker_url`: begins with none of"),
+        (("--instance", "jobs", "--broker", "redis://x/0"), "Say --instance, or --broker"),
+    ],
+)
+def test_the_worker_says_what_is_wrong_with_an_instance(tmp_path: Path, options: tuple[str, ...], said: str) -> None:
+    (tmp_path / "oneiric.yaml").write_text(
+        "adapters:\n  jobs: {adapter: celery, broker_url: redis://x/0}\n  other: {adapter: sqlite}\n"
+        "  bad: {adapter: celery, broker_url: https://x}\n"
+    )
+    command = [sys.executable, "-m", "oneiric_celery", "worker", "served_tasks:app", *options]
+    environment = {**os.environ, "PYTHONPATH": str(HERE)}
+    ran = subprocess.run(
+        command, capture_output=True, text=True, timeout=60, check=False, cwd=tmp_path, env=environment
+    )
+    assert ran.returncode == 2, ran.stderr
     assert said in " ".join(ran.stderr.replace("│", " ").split())

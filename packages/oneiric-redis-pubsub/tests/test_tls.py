@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 import ssl
-from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import pytest
 import trustme
 from oneiric.errors import ConnectionFailed
+from oneiric.testing.tls import tls_before
 from oneiric_redis_pubsub import RedisMessageAdapter
 
 if TYPE_CHECKING:
@@ -28,18 +27,7 @@ async def tls_port(server: Server, tmp_path: Path) -> AsyncIterator[int]:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     authority.issue_cert("127.0.0.1").configure_cert(context)
 
-    async def copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with suppress(OSError):
-            while data := await reader.read(65536):
-                writer.write(data)
-        writer.close()
-
-    async def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        answers, there = await asyncio.open_connection("127.0.0.1", server.port)
-        await asyncio.gather(copy(reader, there), copy(answers, writer))
-
-    async with await asyncio.start_server(accept, "127.0.0.1", 0, ssl=context) as listening:
-        port: int = listening.sockets[0].getsockname()[1]
+    async with tls_before(server.port, context) as port:
         yield port
 
 

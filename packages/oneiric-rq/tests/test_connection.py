@@ -6,7 +6,7 @@ import asyncio
 import ssl
 import subprocess
 import sys
-from contextlib import asynccontextmanager, suppress
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -15,12 +15,12 @@ from oneiric.adapters.queue import Task
 from oneiric.errors import AuthenticationFailed, ConnectionFailed, DeadlineExceeded, QueueError
 from oneiric.testing.patience import until
 from oneiric.testing.stalls import longest_stall
+from oneiric.testing.tls import tls_before
 from oneiric_rq import RedisQueueAdapter
 from oneiric_rq.conformance import Server, kit
 from redis import Redis
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
     from pathlib import Path
 
 
@@ -76,43 +76,24 @@ async def test_a_key_of_another_kind_is_an_error_and_not_a_depth(adapter: RedisQ
         await adapter.queue_depth()
 
 
-@asynccontextmanager
-async def tls_before(port: int, authority: trustme.CA, host: str) -> AsyncIterator[int]:
-    """A port where what stands behind `port` is reached by TLS."""
+def certified(authority: trustme.CA, host: str) -> ssl.SSLContext:
+    """A server that the authority says is that host."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     authority.issue_cert(host).configure_cert(context)
-
-    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        upstream_reader, upstream_writer = await asyncio.open_connection("127.0.0.1", port)
-        await asyncio.gather(_pump(reader, upstream_writer), _pump(upstream_reader, writer))
-
-    server = await asyncio.start_server(serve, "127.0.0.1", 0, ssl=context)
-    yield server.sockets[0].getsockname()[1]
-    server.close()
-
-
-async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    try:
-        while data := await reader.read(65536):
-            writer.write(data)
-            await writer.drain()
-    except OSError:
-        pass
-    finally:
-        writer.close()
+    return context
 
 
 async def test_tls_is_checked_against_the_authority_of_the_settings(server: Server, tmp_path: Path) -> None:
     authority, other = trustme.CA(), trustme.CA()
     ca = str(tmp_path / "ca.pem")
     authority.cert_pem.write_to_path(ca)
-    async with tls_before(server.port, authority, "127.0.0.1") as port:
+    async with tls_before(server.port, certified(authority, "127.0.0.1")) as port:
         assert await works(url=f"rediss://127.0.0.1:{port}", tls_ca_file=ca)
         for settings in ({}, {"tls_ca_file": _file_of(other, tmp_path)}):
             with pytest.raises(ConnectionFailed, match="certificate is refused") as caught:
                 await works(url=f"rediss://127.0.0.1:{port}", **settings)
             assert not caught.value.transient
-    async with tls_before(server.port, authority, "elsewhere.example") as port:
+    async with tls_before(server.port, certified(authority, "elsewhere.example")) as port:
         with pytest.raises(ConnectionFailed, match="certificate is refused"):
             await works(url=f"rediss://127.0.0.1:{port}", tls_ca_file=ca)
     with pytest.raises((ConnectionFailed, DeadlineExceeded)):  # a broker without TLS waits for the rest of the command

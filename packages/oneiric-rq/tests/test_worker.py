@@ -345,7 +345,7 @@ def test_the_command_says_what_is_wrong_in_a_sentence(
         ("--url", "http://u:hunter2@x", "--allow", "json"): "begins with none of",
         ("--url", server.url, "--allow", "no.such"): "neither a module nor a function",
         ("--instance", "db", "--config", str(config)): "and not of `rq`",
-        ("--instance", "nope", "--config", str(config)): "No instance `nope`",
+        ("--instance", "nope", "--config", str(config)): "No instance 'nope' is configured",
         ("--config", str(config), "--allow", kit("add")): "can't be reached",
     }
     for arguments, sentence in wrong.items():

@@ -25,7 +25,7 @@ def application(settings: CelerySettings, broker: Server) -> Celery:
         broker_connection_retry=False,
         broker_connection_retry_on_startup=False,
         broker_heartbeat=0,
-        broker_use_ssl=_tls(settings, broker),
+        broker_use_ssl=tls_options(settings, broker),
         result_backend=None,
         task_default_queue=settings.queue,
         task_default_delivery_mode="persistent",
@@ -50,7 +50,8 @@ def _transport_options(settings: CelerySettings, attempt: float) -> dict[str, An
     return {"socket_timeout": attempt, "socket_connect_timeout": attempt, "max_retries": 0}
 
 
-def _tls(settings: CelerySettings, server: Server) -> dict[str, Any] | bool:
+def tls_options(settings: CelerySettings, server: Server) -> dict[str, Any] | bool:
+    """How Celery is to speak TLS with a server; False where it isn't to."""
     if not server.tls:
         return False
     required = {"ssl_cert_reqs": ssl.CERT_REQUIRED, "ssl_ca_certs": settings.tls_ca_file}

@@ -9,18 +9,28 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from oneiric.config import settings_of
 from oneiric.embedded import Member, is_embedded, join
 from oneiric.embedded.valkey import ValkeyEngine
 from oneiric.errors import OneiricError
 
+from oneiric_celery.homes import Homes
+from oneiric_celery.settings import CelerySettings
 from oneiric_celery.urls import server
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False)
 
+_AN_HOUR = 3600.0
 _members: list[Member] = []
 
+_Instance = Annotated[
+    str | None,
+    typer.Option(help="The instance of oneiric.yaml whose broker, results, TLS and visibility timeout it uses."),
+]
+_Config = Annotated[str | None, typer.Option(help="Another file than oneiric.yaml.")]
 _Broker = Annotated[
-    str | None, typer.Option(envvar="ONEIRIC_CELERY_BROKER", help="The broker's URL, if not the application's own.")
+    str | None,
+    typer.Option(envvar="ONEIRIC_CELERY_BROKER", help="The broker's URL, if not the application's or an instance's."),
 ]
 _Backend = Annotated[
     str | None,
@@ -30,9 +40,10 @@ _Backend = Annotated[
     ),
 ]
 _Visibility = Annotated[
-    float,
+    float | None,
     typer.Option(
-        help="After how many seconds Redis gives the task of a lost worker to another; no task may take longer."
+        help="After how many seconds Redis gives the task of a lost worker to another; no task may take longer. An hour, "
+        "without."
     ),
 ]
 
@@ -58,21 +69,28 @@ def worker(
     name: Annotated[
         str | None, typer.Option("--name", "-n", help="The worker's name, which may hold `%h` for the host's.")
     ] = None,
+    instance: _Instance = None,
+    config: _Config = None,
     broker: _Broker = None,
     result_backend: _Backend = None,
-    visibility_timeout: _Visibility = 3600.0,
+    visibility_timeout: _Visibility = None,
     log_level: Annotated[str, typer.Option(help="`debug`, `info`, `warning` or `error`.")] = "info",
 ) -> None:
     """Run Celery's own worker, with settings that lose no task: JSON only, late acknowledgement, tracked states."""
     celery = _application(application)
-    if broker is not None:
+    if instance is not None:
+        if broker is not None or result_backend is not None:
+            raise typer.BadParameter("Say --instance, or --broker and --result-backend.")
+        settings = _configure(celery, instance, config)
+        visibility_timeout = settings.visibility_timeout if visibility_timeout is None else visibility_timeout
+    elif broker is not None:
         celery.conf.update(broker_url=_reached(broker), result_backend=_reached(result_backend or broker))
     elif result_backend is not None:
         celery.conf.update(result_backend=_reached(result_backend))
     # Imported here: `--help` needs no Celery.
     from oneiric_celery.worker import prepare
 
-    prepare(celery, visibility_timeout=visibility_timeout)
+    prepare(celery, visibility_timeout=visibility_timeout or _AN_HOUR)
     running = celery.Worker(
         hostname=name,
         queues=queues,
@@ -83,6 +101,32 @@ def worker(
     )
     running.start()
     raise typer.Exit(running.exitcode or 0)
+
+
+def _configure(celery: Any, instance: str, config: str | None) -> CelerySettings:
+    """Give the application what the adapter of that instance has. What is embedded is joined, as below."""
+    # Imported here: `--help` needs no Celery.
+    from oneiric_celery.application import tls_options
+
+    try:
+        settings = settings_of(instance, "celery", CelerySettings, config=config)
+        homes = asyncio.run(Homes.enter(settings.broker, settings.backend, settings.timeout))
+    except OneiricError as error:
+        typer.echo(f"Error: {error}", err=True)
+        raise typer.Exit(2) from None
+    _members.extend(homes.members)
+    celery.conf.update(
+        broker_url=homes.broker.celery_url,
+        broker_use_ssl=tls_options(settings, homes.broker),
+        result_backend=homes.backend.celery_url,
+        redis_backend_use_ssl=tls_options(settings, homes.backend) or None,
+        result_expires=settings.result_expires,
+        task_default_queue=settings.queue,
+        task_queue_max_priority=settings.queue_max_priority,
+    )
+    if homes.broker.is_redis:
+        celery.conf.broker_transport_options = {"priority_steps": list(settings.priority_steps)}
+    return settings
 
 
 def _reached(url: str) -> str:

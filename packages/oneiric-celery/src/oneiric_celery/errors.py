@@ -27,6 +27,7 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from types import TracebackType
 
 _CREDENTIALS = (AuthenticationError, AuthorizationError, NoPermissionError, AccessRefused)
@@ -87,13 +88,14 @@ def translated(error: Exception, adapter: str | None, what: str) -> Exception:
             adapter=adapter,
             hint="Check the user, the password and what they may do.",
         )
-    if isinstance(error, ssl.SSLCertVerificationError) or isinstance(error.__cause__, ssl.SSLCertVerificationError):
-        return ConnectionFailed(
-            f"{what} failed: nobody vouches for the server's certificate.",
-            adapter=adapter,
-            hint="Give the authority's file as `tls_ca_file`.",
-            transient=False,
-        )
+    for cause in _causes(error):
+        if isinstance(cause, ssl.SSLCertVerificationError):
+            return ConnectionFailed(
+                f"{what} failed: the server's certificate is refused: {cause.verify_message}.",
+                adapter=adapter,
+                hint="Check the URL's host, and `tls_ca_file` where an authority of your own has signed it.",
+                transient=False,
+            )
     if isinstance(error, ResponseError):
         return _of_response(error, adapter, what)
     if isinstance(error, RedisConnectionError | RedisError | OSError | AMQPError | KombuError | EOFError):
@@ -112,9 +114,12 @@ def _of_response(error: ResponseError, adapter: str | None, what: str) -> Oneiri
 
 def _reason(error: Exception) -> str:
     """What a connection died of, in the system's words where it has some: those of a driver may quote a URL."""
-    cause: BaseException | None = error
-    while cause is not None:
-        if isinstance(cause, OSError) and cause.strerror:
-            return cause.strerror
-        cause = cause.__cause__ or cause.__context__
-    return "the connection was lost"
+    said = (cause.strerror for cause in _causes(error) if isinstance(cause, OSError))
+    return next(filter(None, said), "the connection was lost")
+
+
+def _causes(error: BaseException | None) -> Iterator[BaseException]:
+    """The error and what it came of, the nearest first."""
+    while error is not None:
+        yield error
+        error = error.__cause__ or error.__context__

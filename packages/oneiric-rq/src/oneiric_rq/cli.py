@@ -5,18 +5,17 @@ from __future__ import annotations
 import asyncio
 import sys
 from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
-from oneiric.config import ConfigStore, resolved, schemes_of
-from oneiric.discovery import discover
+from oneiric.config import settings_of
 from oneiric.errors import ConfigError, OneiricError
 from oneiric.validation import check
 
 from oneiric_rq.settings import RedisQueueSettings
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Sequence
 
     from oneiric_rq.worker.worker import ListedWorker
 
@@ -107,19 +106,9 @@ def _worker(
 
 
 def _settings(instance: str, config: str | None, url: str | None) -> RedisQueueSettings:
-    settings, problems = check(RedisQueueSettings, {"url": url} if url is not None else _values(instance, config))
+    if url is None:
+        return settings_of(instance, "rq", RedisQueueSettings, config=config)
+    settings, problems = check(RedisQueueSettings, {"url": url})
     if settings is None:
-        raise ConfigError("These settings can't be used.", problems=problems)
+        raise ConfigError("The URL can't be used.", problems=problems)
     return settings
-
-
-def _values(name: str, config: str | None) -> Mapping[str, Any]:
-    """The settings of the instance, its references resolved."""
-    store = ConfigStore.load(config)
-    if name not in store:
-        raise ConfigError(f"No instance `{name}` is configured.", hint="Name one with `--instance`, or give `--url`.")
-    instance = store[name]
-    if instance.adapter != "rq":
-        raise ConfigError(f"The instance `{name}` is of the adapter `{instance.adapter}`, and not of `rq`.")
-    values: Mapping[str, Any] = resolved(instance.values, schemes_of(discover().hooks))
-    return values

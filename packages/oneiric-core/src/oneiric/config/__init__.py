@@ -8,6 +8,7 @@ from oneiric.config.history import Version, history_of
 from oneiric.config.layers import LayerName, Source
 from oneiric.config.plans import ConfigPlan, apply_plan, plan_change, plan_rollback
 from oneiric.config.references import Resolver, has_references, is_reference, resolved, schemes_of
+from oneiric.config.settings import settings_of
 from oneiric.config.store import ConfigStore, Instance, spec_of
 from oneiric.config.yaml_file import FILE_NAME, FILE_VARIABLE, find_file, read_value
 
@@ -37,5 +38,6 @@ __all__ = [
     "references_in",
     "resolved",
     "schemes_of",
+    "settings_of",
     "spec_of",
 ]
