@@ -32,6 +32,7 @@ FLOORS = [
     "oneiric.adapters.queue",
     "oneiric.adapters.messaging",
     "oneiric.adapters.base",
+    "oneiric.adapters.lasting",
     "oneiric.embedded",
     "oneiric.adapters.cancellation",
     "oneiric.adapters.payload",

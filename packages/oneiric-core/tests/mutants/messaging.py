@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 from oneiric.adapters.messaging.base import Message, Outgoing
+from oneiric.errors import ConnectionFailed
 from oneiric.testing import patience
 from oneiric.testing.memory import MemoryMessaging
 
@@ -94,11 +95,29 @@ class ForgetsAtItsEnd(MemoryMessaging):
         await super().cleanup()
 
 
+class SaysThatItWasCleanedUp(MemoryMessaging):
+    async def consume(self, queue: str, callback: Callback, **options: Any) -> None:
+        await super().consume(queue, callback, **options)
+        raise ConnectionFailed("The adapter was cleaned up.")
+
+
+class InterruptsWhenSwapped(InterruptsItsCallbacks):
+    """As when it is cleaned up otherwise."""
+
+
+class ForgetsWhenSwapped(ForgetsAtItsEnd):
+    """As when it is cleaned up otherwise."""
+
+
 class EndsLate(MemoryMessaging):
     async def subscribe(self, queue: str, **options: Any) -> AsyncGenerator[Message]:
         async for message in super().subscribe(queue, **options):
             yield message
         await asyncio.Event().wait()
+
+
+class EndsLateWhenSwapped(EndsLate):
+    """As when it is cleaned up otherwise."""
 
 
 class GivesAllToEachOfAGroup(MemoryMessaging):
@@ -211,6 +230,10 @@ MUTANTS = [
     _mutant(SwallowsCancels, "test_a_consumer_that_is_cancelled_ends_as_cancelled"),
     _mutant(InterruptsItsCallbacks, "test_a_cleanup_waits_for_what_consumers_have_begun"),
     _mutant(ForgetsAtItsEnd, "test_no_message_is_lost_by_a_cleanup"),
+    _mutant(InterruptsWhenSwapped, "test_a_swap_waits_for_what_consumers_have_begun"),
+    _mutant(ForgetsWhenSwapped, "test_no_message_is_lost_by_swaps"),
+    _mutant(SaysThatItWasCleanedUp, "test_a_consumer_goes_on_when_its_adapter_is_swapped"),
+    _mutant(EndsLateWhenSwapped, "test_a_subscription_goes_on_when_its_adapter_is_swapped"),
     _mutant(EndsLate, "test_a_subscription_ends_when_its_adapter_is_cleaned_up"),
     _mutant(GivesAllToEachOfAGroup, "test_consumers_of_a_group_share_the_messages"),
     _mutant(HandlesOneAtATime, "test_as_many_messages_are_handled_at_a_time_as_may_be"),

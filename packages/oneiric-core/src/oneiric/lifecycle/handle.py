@@ -11,6 +11,8 @@ from functools import cache, partial, wraps
 from typing import TYPE_CHECKING, Any, cast
 
 from oneiric.adapters.base import Adapter, Health
+from oneiric.adapters.lasting import lasting_of
+from oneiric.lifecycle.lasting import LastingCall
 from oneiric.lifecycle.spans import serving, spanned
 from oneiric.masking import without_secrets
 
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import NoReturn, SupportsIndex
 
+    from oneiric.adapters.lasting import Lasting
     from oneiric.lifecycle.service import Service
     from oneiric.lifecycle.spans import Owner
 
@@ -61,7 +64,7 @@ class Handle:
         if name.startswith("_") or name in _UNCOUNTED or not (inspect.isroutine(value) or isinstance(value, partial)):
             return value
         # What the adapter's own `__getattr__` gives, a method of the instance alone, or of its class.
-        return _forwarder(name, getattr(value, "__func__", value)).__get__(self)
+        return _forwarder(type(latest.adapter), name, getattr(value, "__func__", value)).__get__(self)
 
     def __setattr__(self, name: str, value: Any) -> None:
         setattr(self._oneiric_owner.latest.adapter, name, value)
@@ -94,7 +97,7 @@ def turn_handle(handle: Adapter, adapter_class: type[Adapter]) -> None:
 def _handle_class(adapter_class: type[Adapter]) -> type[Handle]:
     # Written out once a class: to look each method up at each call would cost more than all the rest.
     forwarders = {
-        name: _forwarder(name, value)
+        name: _forwarder(adapter_class, name, value)
         for name, value in inspect.getmembers_static(adapter_class, _is_method)
         if _is_public(name) and name not in _UNCOUNTED
     }
@@ -112,7 +115,10 @@ def _is_public(name: str) -> bool:
     return name not in _HANDLES_OWN if name.startswith("__") else not name.startswith("_")
 
 
-def _forwarder(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
+def _forwarder(adapter_class: type, name: str, function: Callable[..., Any]) -> Callable[..., Any]:
+    mark = lasting_of(adapter_class, name)
+    if mark is not None:
+        return _lasting(name, function, mark)
     return _coroutine(name, function) if inspect.iscoroutinefunction(function) else _call(name, function)
 
 
@@ -146,6 +152,19 @@ def _coroutine(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
             service.ended()
 
     return forward
+
+
+def _lasting(name: str, function: Callable[..., Any], mark: Lasting) -> Callable[..., Any]:
+    @wraps(function)
+    async def forward(self: Handle, /, *args: Any, **kwargs: Any) -> Any:
+        return await LastingCall(self._oneiric_owner, name, mark, args, kwargs).result()
+
+    @wraps(function)
+    def iterate(self: Handle, /, *args: Any, **kwargs: Any) -> Any:
+        serving(self._oneiric_owner)
+        return LastingCall(self._oneiric_owner, name, mark, args, kwargs).items()
+
+    return iterate if mark.is_iterator else forward
 
 
 def _call(name: str, function: Callable[..., Any]) -> Callable[..., Any]:

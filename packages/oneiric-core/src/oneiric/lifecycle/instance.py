@@ -183,6 +183,7 @@ class ManagedInstance:
                 raise
             old = self.service
             self._serve(new)
+            old.replaced_by(new)
             self._move(State.READY)
             previous = spec_of(old.config, self._catalog)
             try:
@@ -338,10 +339,11 @@ class ManagedInstance:
         return await to_its_end(self._cleaned(service))
 
     async def _cleaned(self, service: Service) -> Exception | None:
+        timeout = self._limits.cleanup_timeout + service.left_to_drain()
         try:
-            await within(self._limits.cleanup_timeout, service.adapter.cleanup())
+            await within(timeout, service.adapter.cleanup())
         except DeadlinePassed:
-            sentence = f"The cleanup of {self.name} did not end within {self._limits.cleanup_timeout:g} s."
+            sentence = f"The cleanup of {self.name} did not end within {timeout:g} s."
             _log.error(sentence)
             return DeadlineExceeded(sentence, adapter=self.name)
         except Exception as error:  # noqa: BLE001 - one's cleanup must not keep another from its own

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from oneiric.errors import OneiricError
@@ -19,7 +20,18 @@ if TYPE_CHECKING:
 class Service:
     """One initialised adapter, with the config that it was made from and the number of calls under way."""
 
-    __slots__ = ("_has_waited", "_idle", "adapter", "calls", "config", "secrets")
+    __slots__ = (
+        "_drained_until",
+        "_has_waited",
+        "_idle",
+        "adapter",
+        "calls",
+        "config",
+        "lasting",
+        "secrets",
+        "successor",
+        "swapped_at",
+    )
 
     def __init__(self, adapter: Adapter, config: Instance, secrets: Collection[str] = ()) -> None:
         self.adapter = adapter
@@ -27,6 +39,14 @@ class Service:
         self.secrets = secrets
         """What must not show in any error that comes out of it."""
         self.calls = 0
+        """Those under way, which a drain waits for."""
+        self.lasting = 0
+        """Those that are awaited, and that end with the adapter's cleanup."""
+        self.successor: Service | None = None
+        """The one that it was swapped for."""
+        self.swapped_at: datetime | None = None
+        self._drained_until: float | None = None
+        """On the event loop's clock."""
         self._idle: Callable[[], object] | None = None
         self._has_waited = False
 
@@ -47,15 +67,22 @@ class Service:
         """The answer of the adapter's health check, without the adapter's secrets."""
         return replace(health, ok=bool(health.ok), detail=without_secrets(str(health.detail or ""), self.secrets))
 
+    def replaced_by(self, successor: Service) -> None:
+        """Let calls that last go on there, once this adapter is cleaned up."""
+        self.successor, self.swapped_at = successor, datetime.now(UTC)
+
     def wait_no_more(self) -> None:
         """Let no drain wait from now on."""
         self._has_waited = True
 
     async def drain(self, timeout: float) -> bool:
         """Wait until no call is under way, `timeout` seconds at most and only once; whether it has not been in vain."""
+        loop = asyncio.get_running_loop()
+        if self._drained_until is None:
+            self._drained_until = loop.time() + timeout
         if not self.calls or self._has_waited:
             return True
-        idle, loop = asyncio.Event(), asyncio.get_running_loop()
+        idle = asyncio.Event()
         self._idle = lambda: loop.call_soon_threadsafe(idle.set)
         try:
             async with asyncio.timeout(timeout):
@@ -67,6 +94,12 @@ class Service:
         finally:
             self._idle = None
         return not self.calls
+
+    def left_to_drain(self) -> float:
+        """The seconds of the drain that are left for calls which end only with the adapter's cleanup, where there are any."""
+        if not self.lasting or self._has_waited or self._drained_until is None:
+            return 0.0
+        return max(0.0, self._drained_until - asyncio.get_running_loop().time())
 
 
 def hide_or_replace(error: BaseException, secrets: Collection[str], name: str) -> None:

@@ -5,6 +5,7 @@ A message is a JSON object, published to a queue (a channel, a stream, a subject
 
 from __future__ import annotations
 
+import logging
 from abc import abstractmethod
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -12,9 +13,12 @@ from datetime import datetime  # noqa: TC003 - of a dataclass's fields, which a 
 from typing import TYPE_CHECKING, Any
 
 from oneiric.adapters.base import Adapter
+from oneiric.adapters.lasting import lasting
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Iterable
+
+logger = logging.getLogger("oneiric.messaging")
 
 AT_LEAST_ONCE = "at-least-once"
 """A message is acknowledged only after the callback has returned, and given again where that didn't come to be.
@@ -103,6 +107,19 @@ Callback = Callable[[Message], Awaitable[None]]
 OnGap = Callable[[Gap], Awaitable[None]]
 
 
+async def _tell_of_the_swap(
+    since: datetime, /, queue: str, *_: object, on_gap: OnGap | None = None, **__: object
+) -> None:
+    """A consumer, or subscriber, that goes on on another adapter: what nobody had begun may be lost."""
+    if on_gap is None:
+        return
+    reason = "The adapter was swapped for another, which has what was left to the old one only if both are of one durable bus."
+    try:
+        await on_gap(Gap(queue, since, reason))
+    except Exception:
+        logger.exception("`on_gap` has raised.")
+
+
 class MessageAdapter(Adapter):
     """A message bus.
 
@@ -135,6 +152,7 @@ class MessageAdapter(Adapter):
         """Publish messages in their order; returns their ids. All are checked before any is sent."""
 
     @abstractmethod
+    @lasting(between=_tell_of_the_swap)
     async def consume(
         self,
         queue: str,
@@ -154,16 +172,21 @@ class MessageAdapter(Adapter):
         begin after; a group that has begun goes on where it is. A connection that is lost is made again. What `callback`
         raises is logged, and the message given again where the bus is at-least-once; `on_gap` is awaited where messages may
         have been lost.
+
+        Of an adapter that an AdapterManager gave, a swap cleans up the old one, and the call goes on on the new, which
+        `on_gap` is told: messages that are begun are finished first, and no others are given meanwhile.
         """
 
     @abstractmethod
+    @lasting(between=_tell_of_the_swap)
     def subscribe(
         self, queue: str, *, since: str | datetime | None = None, on_gap: OnGap | None = None
     ) -> AsyncGenerator[Message]:
         """The messages of a queue as they come, each counted as handled when the next is asked for.
 
         It is subscribed when the first is asked for, and gets each message published from then on. It ends when the adapter is
-        cleaned up. Close it (`contextlib.aclosing`) when you have had enough.
+        cleaned up, and goes on, as a consumer does, where that one was swapped. Close it (`contextlib.aclosing`) when you
+        have had enough.
         """
 
     @abstractmethod

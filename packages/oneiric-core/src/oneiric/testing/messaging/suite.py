@@ -25,6 +25,7 @@ from oneiric.testing.messaging.publishing import PublishingTests
 from oneiric.testing.messaging.reconnecting import ReconnectingTests
 from oneiric.testing.messaging.replaying import ReplayingTests
 from oneiric.testing.messaging.subscribing import SubscribingTests
+from oneiric.testing.messaging.swapping import SwappingTests
 from oneiric.testing.suite import AdapterSuite
 
 
@@ -37,6 +38,7 @@ class MessagingSuite(
     ReplayingTests,
     LosingTests,
     ReconnectingTests,
+    SwappingTests,
     CallTests,
     HonestyTests,
     MessagingDifferentialTests,
