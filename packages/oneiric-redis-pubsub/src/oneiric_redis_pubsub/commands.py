@@ -14,11 +14,12 @@ from oneiric.errors import ConfigError, OneiricError
 from oneiric.lifecycle import AdapterManager
 
 from oneiric_redis_pubsub.streams.adapter import RedisStreamAdapter
+from oneiric_redis_pubsub.streams.letters import Letters
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
 
-    from oneiric_redis_pubsub.streams.letters import Letter, Letters
+    from oneiric_redis_pubsub.streams.letters import Letter
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="Messages on Redis Streams.")
 dead = typer.Typer(no_args_is_help=True, help="Dead letters: messages that were put aside.")
@@ -57,51 +58,38 @@ def list_letters(
         print("There are no dead letters.")
 
 
-@dead.command("replay")
-def replay_letters(
-    queue: Queue,
-    instance: Instance = "redis-streams",
-    config: Config = None,
-    url: Url = None,
-    group: Group = None,
-    ids: Ids = None,
-    every: All = False,
-    as_json: AsJson = False,
-) -> None:
-    """Give dead letters to their group again, as if they were new, and to no other group."""
-    chosen = _chosen(ids, every=every)
-    _count("replayed", _done(instance, config, url, queue, group, lambda them: them.replay(chosen)), as_json=as_json)
+def _add_command(name: str, done: str, work: Callable[[Letters, list[str] | None], Awaitable[int]], what: str) -> None:
+    """Add a command that does something with letters, all or those that are named, and says with how many it is done."""
+
+    @dead.command(name, help=what)
+    def command(
+        queue: Queue,
+        instance: Instance = "redis-streams",
+        config: Config = None,
+        url: Url = None,
+        group: Group = None,
+        ids: Ids = None,
+        every: All = False,
+        as_json: AsJson = False,
+    ) -> None:
+        if bool(ids) == every:
+            raise typer.BadParameter("Say which: --all, or --id once or more.")
+        count = _done(instance, config, url, queue, group, lambda letters: work(letters, ids or None))
+        print(json.dumps({done: count}) if as_json else f"{count} {done}.")
 
 
-@dead.command("purge")
-def purge_letters(
-    queue: Queue,
-    instance: Instance = "redis-streams",
-    config: Config = None,
-    url: Url = None,
-    group: Group = None,
-    ids: Ids = None,
-    every: All = False,
-    as_json: AsJson = False,
-) -> None:
-    """Remove dead letters for good."""
-    chosen = _chosen(ids, every=every)
-    _count("purged", _done(instance, config, url, queue, group, lambda them: them.purge(chosen)), as_json=as_json)
+_add_command(
+    "replay",
+    "replayed",
+    Letters.replay,
+    "Give dead letters to their group again, as if they were new, and to no other group.",
+)
+_add_command("purge", "purged", Letters.purge, "Remove dead letters for good.")
 
 
 def main() -> None:
     """Run the command."""
     app()
-
-
-def _chosen(ids: list[str] | None, *, every: bool) -> list[str] | None:
-    if bool(ids) == every:
-        raise typer.BadParameter("Say which: --all, or --id once or more.")
-    return ids or None
-
-
-def _count(what: str, count: int, *, as_json: bool) -> None:
-    print(json.dumps({what: count}) if as_json else f"{count} {what}.")
 
 
 def _done(
