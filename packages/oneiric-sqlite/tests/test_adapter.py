@@ -323,7 +323,7 @@ async def test_cleanup_inside_a_transaction_rolls_it_back(path: str) -> None:
 
 
 async def test_a_read_past_its_deadline_is_interrupted_and_its_reader_is_free_again(path: str, endless: str) -> None:
-    async with SqliteAdapter({"path": path, "readers": 1, "timeout": 0.05}) as db:
+    async with SqliteAdapter({"path": path, "readers": 1, "timeout": 0.5}) as db:
         for _ in range(5):
             with pytest.raises(DeadlineExceeded) as caught:
                 await db.fetch_all(endless)

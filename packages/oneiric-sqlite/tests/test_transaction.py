@@ -220,7 +220,7 @@ async def test_transactions_of_many_tasks_follow_one_another(either: SqliteAdapt
 
 
 async def test_waiting_for_a_transaction_has_a_deadline_and_leaves_nothing_behind(path: str) -> None:
-    async with SqliteAdapter({"path": path, "timeout": 0.05}) as db:
+    async with SqliteAdapter({"path": path, "timeout": 0.5}) as db:
         entered = asyncio.Event()
 
         async def wait_inside() -> None:
