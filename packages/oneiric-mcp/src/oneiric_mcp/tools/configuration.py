@@ -10,12 +10,12 @@ from fastmcp.server.auth import AuthProvider
 from mcp_types import ToolAnnotations
 from oneiric.config import ExplainedValue, apply_plan, explain, plan_change, problems_of, schemes_of, spec_of
 from oneiric.inspection import ConfigProblem
-from oneiric.lifecycle import State
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic_core import to_jsonable_python
 
 from oneiric_mcp.auth.scopes import Scope
 from oneiric_mcp.installation import Installation
+from oneiric_mcp.instance_config import ConfigValue, InstanceConfig
 from oneiric_mcp.lifecycle import Instances
 from oneiric_mcp.subscriptions import Subscriptions
 from oneiric_mcp.tools.arguments import InstanceName, needing, reads, told
@@ -31,35 +31,6 @@ _ANOTHER_PLAN = (
     "This plan_hash is not that of this change to the config file as it is now. Nothing was written. "
     "Leave plan_hash out to see the plan as it is now."
 )
-
-
-class ConfigValue(BaseModel):
-    """A value that takes effect, and where it comes from."""
-
-    model_config = ConfigDict(use_attribute_docstrings=True)
-
-    key: str
-    """`pool.size`"""
-    value: Any
-    """Secrets and the passwords of URLs are masked; references stand as they are."""
-    layer: str
-    """`default`, `file`, `.env`, `environment` or `override`: the highest that has it."""
-    location: str | None
-    """The file and line, or the variable's name."""
-
-
-class InstanceConfig(BaseModel):
-    """The config of one instance."""
-
-    model_config = ConfigDict(use_attribute_docstrings=True)
-
-    instance: str
-    adapter: str
-    values: list[ConfigValue]
-    problems: list[ConfigProblem]
-    """Everything that is wrong with it."""
-    state: State
-    """Of the instance in this server, which initialises it when initialize_adapter is called."""
 
 
 class ChangedValue(BaseModel):
@@ -99,13 +70,14 @@ def add_configuration_tools(server: FastMCP, installation: Installation, instanc
         """Show the config of an instance: each value, secrets masked, with the layer and the line or variable it is from."""
         with told():
             instance = installation.instance(adapter_name)
-            settings = spec_of(instance, installation.catalog).settings
+            spec = spec_of(instance, installation.catalog)
             schemes = schemes_of(installation.catalog.hooks, installation.config.variables)
-            problems = problems_of(settings, instance.values, schemes)
+            problems = problems_of(spec.settings, instance.values, schemes)
             return InstanceConfig(
                 instance=instance.name,
                 adapter=instance.adapter,
-                values=list(map(_shown, explain(instance, settings))),
+                adapter_class=spec.adapter,
+                values=list(map(_shown, explain(instance, spec.settings))),
                 problems=[ConfigProblem(path=p.path, message=p.message, suggestion=p.suggestion) for p in problems],
                 state=instances.state(instance.name),
             )
