@@ -120,6 +120,36 @@ async def test_a_durable_consumer_and_subscriber_miss_nothing_over_a_silent_link
     assert subscribed.gaps == []
 
 
+async def test_a_subscriber_goes_on_where_only_the_line_that_it_reads_on_is_gone(
+    own_server: Callable[..., Server], streams: Make, queue: str, begun: Any, until: Any
+) -> None:
+    server = own_server()
+    bus = await streams(url=server.url)
+    log = Log()
+
+    async def subscribe() -> None:
+        async with aclosing(bus.subscribe(queue)) as messages:
+            async for message in messages:
+                await log.handle(message)
+
+    subscriber = begun(subscribe())
+
+    async def has_heard() -> bool:
+        await bus.publish(queue, {"n": 0})
+        return bool(log.numbers)
+
+    await until(has_heard)
+    with SyncRedis(port=server.port) as client:
+        client.config_set("maxclients", 2)  # who listens, and this one
+        client.execute_command("CLIENT", "KILL", "TYPE", "normal")
+        first, second = (client.xadd(f"oneiric:stream:{queue}", {"body": f'{{"n": {n}}}'}) for n in (1, 2))
+        client.publish(f"oneiric:live:{queue}", b"%b\n%b\n\n\n{}" % (second, first))
+        await until(lambda: client.info("stats")["rejected_connections"] > 1)
+        client.config_set("maxclients", 100)
+        await until(lambda: log.numbers[-2:] == [1, 2] or subscriber.done())
+    assert not subscriber.done()
+
+
 async def test_a_reader_that_is_too_slow_for_the_server_is_told(
     own_server: Callable[..., Server], pubsub: Make, queue: str, begun: Any, until: Any
 ) -> None:

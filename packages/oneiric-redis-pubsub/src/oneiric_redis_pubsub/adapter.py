@@ -32,6 +32,7 @@ class RedisMessageAdapter(RedisBus):
     settings_class: ClassVar[type[RedisPubSubSettings]] = RedisPubSubSettings
     settings: RedisPubSubSettings
     capabilities = frozenset({GAPS, PATTERNS})
+    commands = ("PUBLISH", "SUBSCRIBE", "PSUBSCRIBE")
 
     def __init__(self, settings: RedisPubSubSettings | Mapping[str, Any] | None = None) -> None:
         super().__init__(settings)

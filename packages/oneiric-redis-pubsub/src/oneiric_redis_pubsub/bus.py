@@ -11,9 +11,8 @@ from oneiric.adapters.messaging import MessageAdapter, Outgoing
 from oneiric.adapters.messaging.checking import Checks
 from oneiric.embedded import join
 from oneiric.embedded.valkey import ValkeyEngine
-from oneiric.errors import AuthenticationFailed, InvalidMessage, OneiricError, Unsupported
+from oneiric.errors import InvalidMessage, OneiricError, Unsupported
 
-from oneiric_redis_pubsub.errors import code_of
 from oneiric_redis_pubsub.server import parse
 from oneiric_redis_pubsub.session import Session
 
@@ -36,6 +35,8 @@ class RedisBus(MessageAdapter):
     settings: RedisSettings
     capabilities: frozenset[str] = frozenset()
     """What the adapter can do, with any settings."""
+    commands: tuple[str, ...] = ()
+    """What it needs of the server."""
 
     _session: Session | None = None
     _closing: asyncio.Task[None] | None = None
@@ -142,19 +143,22 @@ class RedisBus(MessageAdapter):
         return session
 
     async def _look_at(self, session: Session) -> None:
-        """See that the server is new enough, as far as it says."""
-        try:
-            info = await session.line.call("INFO", "server", timeout=self.settings.connect_timeout)
-        except AuthenticationFailed as error:
-            if error.__cause__ is not None and code_of(error.__cause__) == "NOPERM":
-                return  # it needn't let everybody look
-            raise
-        found = _version(info)
+        """See that the server is new enough and has the commands that are needed, as far as it says."""
+        asked = [("INFO", "server"), ("COMMAND", "INFO", *self.commands)]
+        info, commands = await session.line.call_all(asked, timeout=self.settings.connect_timeout)
+        # An error: it needn't let everybody look.
+        found = None if isinstance(info, Exception) else _version(info)
         if found is not None and found[1] < _OLDEST[found[0]]:
             raise Unsupported(
                 f"The server is {found[0].capitalize()} {found[1]}; {_OLDEST[found[0]]} is the least.",
                 adapter=self.name,
             )
+        if isinstance(commands, Exception):
+            return
+        lacking = [name for name, about in zip(self.commands, commands, strict=True) if not about]
+        if lacking:
+            hint = "Its config may have renamed what this adapter needs."
+            raise Unsupported(f"The server lacks {', '.join(lacking)}.", adapter=self.name, hint=hint)
 
     async def _asked(self, session: Session) -> str:
         await session.line.call("PING")

@@ -50,6 +50,23 @@ class RedisStreamAdapter(RedisBus):
     settings_class: ClassVar[type[RedisStreamSettings]] = RedisStreamSettings
     settings: RedisStreamSettings
     capabilities = frozenset({AT_LEAST_ONCE, DEAD_LETTERS, DURABLE, GAPS, GROUPS, IDEMPOTENCY, ORDER_BY_KEY, REPLAY})
+    commands = (
+        *("XADD", "XREADGROUP", "XACK", "XCLAIM", "XPENDING", "XGROUP", "XINFO", "XRANGE", "XTRIM", "XDEL"),
+        *(
+            "EVAL",
+            "EVALSHA",
+            "PUBLISH",
+            "SUBSCRIBE",
+            "GET",
+            "SET",
+            "HGET",
+            "HSET",
+            "HDEL",
+            "ZADD",
+            "ZREM",
+            "ZRANGEBYSCORE",
+        ),
+    )
 
     def __init__(self, settings: RedisStreamSettings | Mapping[str, Any] | None = None) -> None:
         super().__init__(settings)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections import deque
 from typing import TYPE_CHECKING
@@ -29,6 +30,9 @@ _AHEAD = 1000
 _TRIMMED = "Messages were trimmed before they could be read."
 _RESTORED = "The stream was deleted, or its server has lost a part of it."
 _FIRST = b"0-0"
+_FIRST_PAUSE = 0.02
+_LONGEST_PAUSE = 0.5
+"""Seconds until what was interrupted is tried again."""
 
 
 class Replay:
@@ -39,6 +43,8 @@ class Replay:
         self._keys = keys
         self._on_gap = on_gap
         self._is_new = last is None
+        self._has_joined = False
+        """Whether it listens since a moment ago, and has still to look what it may have lost before."""
         self._is_behind = False
         """Whether the stream has, or may have, more than was seen of it."""
         self._last = _FIRST if last is None else last.encode()
@@ -50,11 +56,13 @@ class Replay:
         """The next message; None once it is stopped."""
         if self._listener is None:
             await self._begin()
+        pause = _FIRST_PAUSE
         while not self._waiting and not self._inbox.is_closed:
-            if self._is_behind:
-                await self._fill()
-            else:
-                await self._listen()
+            try:
+                await self._go_on()
+            except OneiricError as error:
+                await self._interrupted(error, pause)
+                pause = min(2 * pause, _LONGEST_PAUSE)
         return None if self._inbox.is_closed else self._waiting.popleft()
 
     def stop(self) -> None:
@@ -74,11 +82,29 @@ class Replay:
             self._last = end[0] if end else _FIRST
         self._listener = Listener(self._session, "SUBSCRIBE", self._keys.channel, self._keys.queue, self._inbox)
 
+    async def _interrupted(self, error: OneiricError, pause: float) -> None:
+        """Wait before another attempt: the line may break, or be found dead, apart from the connection that listens."""
+        if not error.transient:
+            raise error
+        if self._inbox.is_closed:
+            return
+        logger.warning("Reading a stream was interrupted, and is tried again. %s", error.message)
+        await asyncio.sleep(pause)
+
+    async def _go_on(self) -> None:
+        """One step: nothing of it is lost where it fails."""
+        if self._has_joined:
+            await self._look_for_losses()
+            self._has_joined, self._is_behind = False, True
+        elif self._is_behind:
+            await self._fill()
+        else:
+            await self._listen()
+
     async def _listen(self) -> None:
         arrived = await self._inbox.get()
         if isinstance(arrived, Joined):
-            await self._look_for_losses()
-            self._is_behind = True
+            self._has_joined = True
         elif arrived is not None:
             self._arrived(arrived[1])
 
