@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from types import ModuleType
 
     from oneiric.adapters.base import AdapterSettings
 
@@ -49,6 +50,23 @@ def _type(field: dict[str, Any]) -> str:
     return " or ".join(_type(option) for option in field["anyOf"]) if "anyOf" in field else field.get("type", "object")
 
 
+def capabilities(adapter_type: str) -> None:
+    """What a type's contract leaves to choice, and which of the installed adapters have it."""
+    from importlib import import_module
+
+    from oneiric.discovery import discover
+
+    contract = import_module(f"oneiric.adapters.{adapter_type}.base")
+    specs = [spec for spec in discover() if spec.type == adapter_type]
+    print(f"| capability | {' | '.join(f'`{spec.name}`' for spec in specs)} | |")
+    print("|---|" + "---|" * (len(specs) + 1))
+    for constant, meaning in _module_docs(contract).items():
+        name = getattr(contract, constant)
+        if any(name in spec.capabilities for spec in specs):
+            has = " | ".join("yes" if name in spec.capabilities else "" for spec in specs)
+            print(f"| `{name}` | {has} | {meaning} |")
+
+
 def states() -> None:
     """The states of an instance, and what may follow each."""
     from oneiric.lifecycle import TRANSITIONS, State
@@ -74,8 +92,18 @@ def _attribute_docs(documented: type) -> dict[str, str]:
     """The string below each attribute of a class."""
     (body,) = ast.parse(inspect.getsource(documented)).body
     assert isinstance(body, ast.ClassDef)
+    return _docs_below(body.body)
+
+
+def _module_docs(documented: ModuleType) -> dict[str, str]:
+    """The string below each constant of text of a module."""
+    docs = _docs_below(ast.parse(inspect.getsource(documented)).body)
+    return {name: meaning for name, meaning in docs.items() if isinstance(getattr(documented, name), str)}
+
+
+def _docs_below(statements: list[ast.stmt]) -> dict[str, str]:
     docs = {}
-    for statement, following in pairwise(body.body):
+    for statement, following in pairwise(statements):
         target = statement.targets[0] if isinstance(statement, ast.Assign) else getattr(statement, "target", None)
         if isinstance(target, ast.Name) and isinstance(following, ast.Expr):
             docs[target.id] = " ".join(str(ast.literal_eval(following.value)).split())
