@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from oneiric.adapters.vector import Collection, Distance, Record
 from oneiric.adapters.vector.records import checked_records
 from oneiric.errors import InvalidRecord
-from oneiric_postgres.vector.encoding import Encoder, payload_of
+from oneiric_postgres.vector.encoding import Encoder, payloads_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -124,7 +124,9 @@ def test_arrays_are_taken_as_they_are() -> None:
 @pytest.mark.parametrize("number", [1e300, 5e-324, 1.7976931348623157e308, 7.205759403792795e16, 2**53, -(2**53), 0.1])
 def test_a_number_comes_back_from_jsonb_as_it_was(number: float) -> None:
     text = f"{number:.0f}" if abs(number) >= 1e16 else json.dumps(number)
-    assert payload_of(f'{{"a": {text}, "b": "{10**20}", "c": 7}}') == {"a": number, "b": str(10**20), "c": 7}
+    stored = ['{"c": 1}', f'{{"a": {text}, "b": "{10**20}", "c": 7}}', "{}"]
+    assert payloads_of(stored) == [{"c": 1}, {"a": number, "b": str(10**20), "c": 7}, {}]
+    assert payloads_of([]) == []
 
 
 def test_an_error_says_which_record_it_is_of() -> None:

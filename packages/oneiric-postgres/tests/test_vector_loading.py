@@ -78,6 +78,17 @@ WRONG = [
 ]
 
 
+async def test_what_is_loaded_comes_back_as_it_was_whatever_its_characters(things: PgVectorAdapter) -> None:
+    given = [Record(f"é{n}\U0001f600", [n, 0.5, -1.0], {"ключ": '\u2028\\"', "n": [n, None, {}]}) for n in range(MANY)]
+    given[7] = Record("é7\U0001f600", [7, 0.5, -1.0], {})
+    await things.create_collection("plain", 3, distance=Distance.EUCLIDEAN)
+    assert await things.upsert("plain", given) == MANY
+    found = await things.get("plain", [record.id for record in given])
+    assert [(each.id, list(each.vector), each.payload) for each in found] == [
+        (each.id, list(each.vector), each.payload) for each in given
+    ]
+
+
 @pytest.mark.parametrize("wrong", WRONG)
 @pytest.mark.parametrize("number", [10, MANY])
 async def test_a_wrong_record_at_the_end_undoes_all(things: PgVectorAdapter, wrong: Any, number: int) -> None:

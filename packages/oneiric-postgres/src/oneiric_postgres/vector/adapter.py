@@ -15,7 +15,7 @@ from oneiric.errors import CollectionExists, CollectionNotFound, InvalidRecord, 
 
 from oneiric_postgres.server_adapter import ServerAdapter
 from oneiric_postgres.vector.collection import MAX_DIMENSION, Stored, most_indexed
-from oneiric_postgres.vector.encoding import is_text, payload_of, register
+from oneiric_postgres.vector.encoding import is_text, payloads_of, register
 from oneiric_postgres.vector.errors import translated
 from oneiric_postgres.vector.filters import where
 from oneiric_postgres.vector.indexing import LARGE, Builds
@@ -37,7 +37,7 @@ logger = logging.getLogger("oneiric_postgres")
 
 _MOST = 2**31 - 1
 """The largest limit that makes a difference."""
-_AT_ONCE = 200
+_AT_ONCE = 100
 """How many rows are converted between two looks at what else the event loop has to do."""
 
 _T = TypeVar("_T")
@@ -168,7 +168,7 @@ class PgVectorAdapter(ServerAdapter, VectorAdapter):
         async def get(connection: Connection, stored: Stored) -> list[Record]:
             sql = f"SELECT id, payload, embedding FROM {stored.table} WHERE id = ANY($1::text[])"  # noqa: S608
             found = {row["id"]: row for row in await connection.fetch(sql, wanted)}
-            return await _each([found[id_] for id_ in wanted if id_ in found], lambda row: _record(stored, row))
+            return await _records(stored, [found[id_] for id_ in wanted if id_ in found])
 
         return await self._in(collection, timeout, get)
 
@@ -220,7 +220,7 @@ class PgVectorAdapter(ServerAdapter, VectorAdapter):
                 f"{where(filter, values) or 'WHERE TRUE'} AND id > $1 ORDER BY id LIMIT {min(batch_size, _MOST)}",
                 *values,
             )
-            return await _each(rows, lambda row: _record(stored, row))
+            return await _records(stored, rows)
 
         while records := await self._in(collection, timeout, batch):
             for record in records:
@@ -254,9 +254,9 @@ class PgVectorAdapter(ServerAdapter, VectorAdapter):
         self._ready()
         return self._raw
 
-    async def _in(
+    def _in(
         self, collection: str, timeout: float | None, work: Callable[[Connection, Stored], Awaitable[_T]]
-    ) -> _T:
+    ) -> Awaitable[_T]:
         """Do what is to be done in a collection. What is known of it may be of one that another process has dropped, and made
         anew: where that can be why it fails, it is looked up and done again.
         """
@@ -271,7 +271,7 @@ class PgVectorAdapter(ServerAdapter, VectorAdapter):
                     if stored.number == failed.number:
                         raise
 
-        return await self._call(timeout, do)
+        return self._call(timeout, do)
 
     async def _call(self, timeout: float | None, work: Callable[[Connection], Awaitable[_T]]) -> _T:
         """Do something on a connection. It leaves no trace there: what needs one of its own is in a transaction."""
@@ -364,13 +364,13 @@ async def _itself(_: Connection, stored: Stored) -> Stored:
     return stored
 
 
-async def _each(rows: list[asyncpg.Record], convert: Callable[[asyncpg.Record], _T]) -> list[_T]:
+async def _converted(rows: list[asyncpg.Record], convert: Callable[[list[asyncpg.Record]], list[_T]]) -> list[_T]:
     """Convert rows, with room for others in between where they are many."""
     if len(rows) <= _AT_ONCE:
-        return [convert(row) for row in rows]
+        return convert(rows)
     converted: list[_T] = []
     for start in range(0, len(rows), _AT_ONCE):
-        converted += [convert(row) for row in rows[start : start + _AT_ONCE]]
+        converted += convert(rows[start : start + _AT_ONCE])
         await asyncio.sleep(0)
     return converted
 
@@ -378,14 +378,18 @@ async def _each(rows: list[asyncpg.Record], convert: Callable[[asyncpg.Record], 
 async def _matches(stored: Stored, rows: list[asyncpg.Record]) -> list[Match]:
     """The matches of rows, the nearest first."""
     nearest = 1.0 if stored.is_cosine else 0.0  # the score at no distance
+    numbers = stored.encoder.numbers if rows and "embedding" in rows[0] else None
 
-    def match(row: asyncpg.Record) -> Match:
-        return Match(row["id"], nearest - row["distance"], payload_of(row["payload"]))
+    def convert(rows: list[asyncpg.Record]) -> list[Match]:
+        payloads = payloads_of([row["payload"] for row in rows])
+        matches = [
+            Match(row["id"], nearest - row["distance"], payload) for row, payload in zip(rows, payloads, strict=True)
+        ]
+        if numbers is None:
+            return matches
+        return [replace(match, vector=numbers(row["embedding"])) for row, match in zip(rows, matches, strict=True)]
 
-    def with_vector(row: asyncpg.Record) -> Match:
-        return replace(match(row), vector=stored.encoder.numbers(row["embedding"]))
-
-    matches = await _each(rows, with_vector if rows and "embedding" in rows[0] else match)
+    matches = await _converted(rows, convert)
     matches.sort(key=_score, reverse=True)
     return matches
 
@@ -393,5 +397,13 @@ async def _matches(stored: Stored, rows: list[asyncpg.Record]) -> list[Match]:
 _score = attrgetter("score")
 
 
-def _record(stored: Stored, row: asyncpg.Record) -> Record:
-    return Record(row["id"], stored.encoder.numbers(row["embedding"]), payload_of(row["payload"]))
+async def _records(stored: Stored, rows: list[asyncpg.Record]) -> list[Record]:
+    numbers = stored.encoder.numbers
+
+    def convert(rows: list[asyncpg.Record]) -> list[Record]:
+        payloads = payloads_of([row["payload"] for row in rows])
+        return [
+            Record(row["id"], numbers(row["embedding"]), payload) for row, payload in zip(rows, payloads, strict=True)
+        ]
+
+    return await _converted(rows, convert)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import asyncpg
 
-from oneiric_postgres.vector.encoding import is_text
+from oneiric_postgres.vector.encoding import COPY_BEGINS, COPY_ENDS, copied, is_text
 from oneiric_postgres.vector.transactions import transaction
 
 if TYPE_CHECKING:
@@ -79,12 +79,13 @@ class Batch:
         """The rows, of two with one id the later, in the order of the ids. Raises InvalidRecord."""
         return sorted(self._rows(encoder, 0, len(self._records)))
 
-    async def stream(self, encoder: Encoder) -> AsyncIterator[Row]:
-        """The rows one by one, with room for others in between. Raises InvalidRecord in the middle."""
+    async def stream(self, encoder: Encoder) -> AsyncIterator[bytes]:
+        """All of it as COPY takes it, with room for others in between. Raises InvalidRecord in the middle."""
+        yield COPY_BEGINS
         for start in range(0, len(self._records), _SLICE):
-            for row in self._rows(encoder, start, start + _SLICE):
-                yield row
+            yield copied(self._rows(encoder, start, start + _SLICE))
             await asyncio.sleep(0)
+        yield COPY_ENDS
 
     def _rows(self, encoder: Encoder, start: int, end: int) -> list[Row]:
         """All are checked, those too that a later one replaces."""
@@ -126,6 +127,11 @@ async def _replace(connection: Connection, stored: Stored, batch: Batch, before:
             await connection.execute(before)
         for ids in batch.ids():
             await connection.execute(f"DELETE FROM {stored.table} WHERE id = ANY($1::text[])", ids)  # noqa: S608
-        await connection.copy_records_to_table(
-            stored.relation, records=batch.stream(stored.encoder), columns=_COLUMNS, schema_name=stored.schema
+        # Not `copy_records_to_table`, which sends half a megabyte at a time: so long the server would have nothing to do.
+        await connection.copy_to_table(
+            stored.relation,
+            source=batch.stream(stored.encoder),
+            columns=_COLUMNS,
+            schema_name=stored.schema,
+            format="binary",
         )

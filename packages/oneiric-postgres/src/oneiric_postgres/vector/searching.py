@@ -19,6 +19,7 @@ from oneiric_postgres.vector.filters import where
 from oneiric_postgres.vector.transactions import transaction
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable
     from typing import Any
 
     from asyncpg import Connection, Record
@@ -71,13 +72,13 @@ class Searches:
         self._keeps_session = keeps_session
         self._met_by_many: dict[tuple[int, Filter], float] = {}
 
-    async def one(self, connection: Connection, question: Question, vector: bytes) -> list[Record]:
+    def one(self, connection: Connection, question: Question, vector: bytes) -> Awaitable[list[Record]]:
         """The rows that are nearest to a vector, in no order."""
-        return await self._answer(connection, question, _ForOne(question), vector, 1)
+        return self._answer(connection, question, _ForOne(question), vector, 1)
 
-    async def many(self, connection: Connection, question: Question, vectors: list[bytes]) -> list[Record]:
+    def many(self, connection: Connection, question: Question, vectors: list[bytes]) -> Awaitable[list[Record]]:
         """The same for each of several; `number` says for which, from 1."""
-        return await self._answer(connection, question, _ForMany(question), vectors, len(vectors))
+        return self._answer(connection, question, _ForMany(question), vectors, len(vectors))
 
     async def _answer(
         self, connection: Connection, question: Question, sql: _ForOne, vectors: bytes | list[bytes], number: int
@@ -198,6 +199,6 @@ class _ForMany(_ForOne):
         )
 
 
-async def _fetch(connection: Connection, sql: str, values: list[Any]) -> list[Record]:
-    rows: list[Record] = await connection.fetch(sql, *values)
+def _fetch(connection: Connection, sql: str, values: list[Any]) -> Awaitable[list[Record]]:
+    rows: Awaitable[list[Record]] = connection.fetch(sql, *values)
     return rows
