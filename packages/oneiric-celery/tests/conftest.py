@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-import subprocess
 import sys
 import time
 from contextlib import asynccontextmanager, contextmanager, suppress
@@ -14,8 +13,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import redis
+from oneiric.adapters.queue.worker_process import WorkerProcess
+from oneiric.testing.valkey import ValkeyServer
 from oneiric_celery import CeleryQueueAdapter
-from oneiric_celery.conformance import Server
 
 sys.path.insert(0, str(Path(__file__).parent))  # tests are imported one by one, and not as a package
 import rabbitmq as rabbitmq_server
@@ -28,7 +28,7 @@ HERE = Path(__file__).parent
 STARTS_WITHIN = 60.0
 
 
-class Valkey(Server):
+class Valkey(ValkeyServer):
     """A server on files of its own, that can be killed and started again on them."""
 
     @property
@@ -47,37 +47,30 @@ def valkey_server(folder: Path) -> Iterator[Valkey]:
         server.kill()
 
 
-class Worker:
+class Worker(WorkerProcess):
     """A worker in processes of its own."""
 
     def __init__(
         self, broker: str | None, *queues: str, backend: str | None = None, options: tuple[str, ...] = ()
     ) -> None:
-        self.environment = {**os.environ, "C_FORCE_ROOT": "1"}
+        environment = {**os.environ, "C_FORCE_ROOT": "1"}
         if broker:
-            self.environment["ONEIRIC_CELERY_BROKER"] = broker
+            environment["ONEIRIC_CELERY_BROKER"] = broker
         if backend:
-            self.environment["ONEIRIC_CELERY_RESULT_BACKEND"] = backend
-        self.environment["PYTHONPATH"] = str(HERE)
-        self.environment["PYTHONWARNINGS"] = "ignore"
+            environment["ONEIRIC_CELERY_RESULT_BACKEND"] = backend
+        environment["PYTHONPATH"] = str(HERE)
+        environment["PYTHONWARNINGS"] = "ignore"
         command = [sys.executable, "-m", "oneiric_celery", "worker", "served_tasks:app", "--concurrency", "1"]
         command += ["--name", f"w{time.monotonic_ns()}@test", "--log-level", "warning", *options]
         if queues or broker:
             command += ["--queues", ",".join(queues or ("celery",))]
-        self.process = subprocess.Popen(command, env=self.environment, cwd=HERE, start_new_session=True)
+        super().__init__(command, environment=environment)
 
     def kill(self) -> None:
         """With SIGKILL, the processes of its pool too."""
         with suppress(ProcessLookupError):
-            os.killpg(self.process.pid, signal.SIGKILL)
-        self.process.wait()
-
-    def stop(self) -> None:
-        self.process.terminate()
-        try:
-            self.process.wait(20)
-        except subprocess.TimeoutExpired:
-            self.kill()
+            os.killpg(self.pid, signal.SIGKILL)
+        super().kill()
 
 
 @asynccontextmanager
@@ -88,18 +81,16 @@ async def running_worker(
     worker = Worker(
         adapter_config["broker_url"], *queues, backend=adapter_config.get("result_backend"), options=options
     )
-    try:
+    async with worker:
         async with CeleryQueueAdapter(adapter_config) as adapter:
             give_up = time.monotonic() + STARTS_WITHIN
             while not any(
                 set(queues or ("celery",)) <= set(each.get("queues", ())) for each in await adapter.list_workers()
             ):
-                assert worker.process.poll() is None, "The worker has ended before it began."
+                assert not worker.has_ended, "The worker has ended before it began."
                 assert time.monotonic() < give_up, "The worker doesn't begin."
                 await asyncio.sleep(0.05)
         yield worker
-    finally:
-        await asyncio.to_thread(worker.stop)
 
 
 @pytest.fixture(scope="session")

@@ -84,7 +84,7 @@ async def test_a_process_of_the_pool_that_is_killed_gives_its_task_back(
         task_id = await queue.submit_task("oneiric.testing.queue.tasks.hold", [str(hold)])
         log = tmp_path / "hold.log"
         await until(log.exists)
-        children = await asyncio.to_thread(_children, worker.process.pid)
+        children = await asyncio.to_thread(_children, worker.pid)
         for child in children:
             with suppress(ProcessLookupError):
                 os.kill(child, signal.SIGKILL)

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 import pytest
+from oneiric.testing.valkey import ValkeyServer
 from oneiric_redis_pubsub import RedisMessageAdapter, RedisStreamAdapter
-from oneiric_redis_pubsub.conformance import Server
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
@@ -18,28 +18,28 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture(scope="session")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ValkeyServer]:
     """A server for all tests of this process; queues are new in each test."""
-    server = Server(tmp_path_factory.mktemp("valkey"))
+    server = ValkeyServer(tmp_path_factory.mktemp("valkey"), fsync=None)
     server.start()
     yield server
     server.kill()
 
 
 @pytest.fixture
-def url(server: Server) -> str:
+def url(server: ValkeyServer) -> str:
     return server.url
 
 
 @pytest.fixture
-def own_server(tmp_path: Path) -> Iterator[Callable[..., Server]]:
+def own_server(tmp_path: Path) -> Iterator[Callable[..., ValkeyServer]]:
     """Start a server of one's own, to be killed or configured."""
-    servers: list[Server] = []
+    servers: list[ValkeyServer] = []
 
-    def start(*options: str, fsync: str | None = None) -> Server:
+    def start(*options: str, fsync: str | None = None) -> ValkeyServer:
         folder = tmp_path / f"valkey-{len(servers)}"
         folder.mkdir()
-        servers.append(Server(folder, *options, fsync=fsync))
+        servers.append(ValkeyServer(folder, *options, fsync=fsync))
         servers[-1].start()
         return servers[-1]
 

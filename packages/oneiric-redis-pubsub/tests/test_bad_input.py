@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from oneiric.adapters.messaging import Message
-    from oneiric_redis_pubsub.conformance import Server
+    from oneiric.testing.valkey import ValkeyServer
 
 Make = "Callable[..., Awaitable[Any]]"
 
@@ -129,7 +129,7 @@ async def test_a_callback_that_is_not_async_has_its_messages_put_aside(
     ],
 )
 async def test_a_server_without_a_command_that_is_needed_is_refused_at_init(
-    own_server: Callable[..., Server], adapter: type[Any], command: str
+    own_server: Callable[..., ValkeyServer], adapter: type[Any], command: str
 ) -> None:
     bus = adapter({"url": own_server("--rename-command", command, "").url})
     with pytest.raises(Unsupported, match=f"lacks {command}"):
@@ -139,7 +139,7 @@ async def test_a_server_without_a_command_that_is_needed_is_refused_at_init(
 
 @pytest.mark.parametrize("adapter", [RedisMessageAdapter, RedisStreamAdapter])
 async def test_a_server_that_begins_to_demand_a_password_ends_who_receives_with_an_error(
-    own_server: Callable[..., Server], adapter: type[Any], queue: str, begun: Any, until: Any
+    own_server: Callable[..., ValkeyServer], adapter: type[Any], queue: str, begun: Any, until: Any
 ) -> None:
     given, also_given = Given(), Given()
     async with adapter({"url": own_server().url, "watchdog": 1}) as bus:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from oneiric.adapters.messaging import Gap, Message
-    from oneiric_redis_pubsub.conformance import Server
+    from oneiric.testing.valkey import ValkeyServer
 
 FULL = os.environ.get("ONEIRIC_FULL") == "1"
 SILENCE = 30.0 if FULL else 2.0
@@ -49,7 +49,7 @@ class Log:
 
 
 async def test_a_silent_link_is_noticed_and_the_gap_told(
-    server: Server, pubsub: Make, queue: str, begun: Any, until: Any
+    server: ValkeyServer, pubsub: Make, queue: str, begun: Any, until: Any
 ) -> None:
     """No FIN, no RST: a cable was pulled."""
     log = Log()
@@ -88,7 +88,7 @@ async def test_a_silent_link_is_noticed_and_the_gap_told(
 
 
 async def test_a_durable_consumer_and_subscriber_miss_nothing_over_a_silent_link(
-    server: Server, streams: Make, queue: str, begun: Any, until: Any
+    server: ValkeyServer, streams: Make, queue: str, begun: Any, until: Any
 ) -> None:
     consumed, subscribed = Log(), Log()
     async with FaultProxy("127.0.0.1", server.port) as proxy:
@@ -121,7 +121,7 @@ async def test_a_durable_consumer_and_subscriber_miss_nothing_over_a_silent_link
 
 
 async def test_a_subscriber_goes_on_where_only_the_line_that_it_reads_on_is_gone(
-    own_server: Callable[..., Server], streams: Make, queue: str, begun: Any, until: Any
+    own_server: Callable[..., ValkeyServer], streams: Make, queue: str, begun: Any, until: Any
 ) -> None:
     server = own_server()
     bus = await streams(url=server.url)
@@ -151,7 +151,7 @@ async def test_a_subscriber_goes_on_where_only_the_line_that_it_reads_on_is_gone
 
 
 async def test_a_reader_that_is_too_slow_for_the_server_is_told(
-    own_server: Callable[..., Server], pubsub: Make, queue: str, begun: Any, until: Any
+    own_server: Callable[..., ValkeyServer], pubsub: Make, queue: str, begun: Any, until: Any
 ) -> None:
     server = own_server("--client-output-buffer-limit", "pubsub 256kb 128kb 1")
     slow, fast = await pubsub(url=server.url, buffer=10), await pubsub(url=server.url)
@@ -254,7 +254,7 @@ async def test_a_stream_that_becomes_another_key_ends_its_consumer_with_an_error
 
 
 async def test_a_server_that_is_full_is_a_transient_error_and_loses_nothing(
-    own_server: Callable[..., Server], streams: Make, queue: str, begun: Any, until: Any
+    own_server: Callable[..., ValkeyServer], streams: Make, queue: str, begun: Any, until: Any
 ) -> None:
     server = own_server()
     bus = await streams(url=server.url)
@@ -283,7 +283,7 @@ async def test_a_server_that_is_full_is_a_transient_error_and_loses_nothing(
 
 
 async def test_a_server_that_takes_no_writes_is_a_transient_error(
-    own_server: Callable[..., Server], streams: Make, queue: str, begun: Any, until: Any
+    own_server: Callable[..., ValkeyServer], streams: Make, queue: str, begun: Any, until: Any
 ) -> None:
     server = own_server()
     bus = await streams(url=server.url)
@@ -301,7 +301,7 @@ async def test_a_server_that_takes_no_writes_is_a_transient_error(
 
 @pytest.mark.parametrize("adapter", [RedisMessageAdapter, RedisStreamAdapter])
 async def test_credentials_that_are_wrong_or_missing_are_told_without_them(
-    own_server: Callable[..., Server], adapter: type[Any]
+    own_server: Callable[..., ValkeyServer], adapter: type[Any]
 ) -> None:
     server = own_server()
     with SyncRedis(port=server.port) as client:

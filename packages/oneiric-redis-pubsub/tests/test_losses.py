@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator
 
     from oneiric.adapters.messaging import Message
+    from oneiric.testing.valkey import ValkeyServer
     from oneiric_redis_pubsub import RedisStreamAdapter
-    from oneiric_redis_pubsub.conformance import Server
     from redis.asyncio import Redis
 
 FULL = os.environ.get("ONEIRIC_FULL") == "1"
@@ -134,7 +134,7 @@ async def test_no_message_is_lost_by_consumers_that_are_killed(
 
 
 async def test_no_acknowledged_publish_is_lost_by_a_server_that_is_killed(
-    own_server: Callable[..., Server],
+    own_server: Callable[..., ValkeyServer],
     streams: Callable[..., Awaitable[RedisStreamAdapter]],
     queue: str,
     begun: Callable[[Any], asyncio.Task[Any]],

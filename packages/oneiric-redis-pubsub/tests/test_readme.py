@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from oneiric.adapters.messaging import Message
-    from oneiric_redis_pubsub.conformance import Server
+    from oneiric.testing.valkey import ValkeyServer
 
 README = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
 
@@ -29,7 +29,7 @@ def test_the_example_runs(tmp_path: Path) -> None:
 
 
 async def test_a_user_of_that_acl_can_publish_consume_and_subscribe(
-    own_server: Callable[..., Server], streams: Any, begun: Any, until: Any
+    own_server: Callable[..., ValkeyServer], streams: Any, begun: Any, until: Any
 ) -> None:
     rules = re.findall(r"(?<=[ `\n])\+[@a-z|]+", README.partition("A user of an ACL")[2])
     assert len(rules) > 10

@@ -15,11 +15,11 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from pathlib import Path
 
-    from oneiric_redis_pubsub.conformance import Server
+    from oneiric.testing.valkey import ValkeyServer
 
 
 @pytest.fixture
-async def tls_port(server: Server, tmp_path: Path) -> AsyncIterator[int]:
+async def tls_port(server: ValkeyServer, tmp_path: Path) -> AsyncIterator[int]:
     """A port where TLS ends before the server; `ca.pem` is its authority, and its certificate is that of 127.0.0.1."""
     authority = trustme.CA()
     authority.cert_pem.write_to_path(str(tmp_path / "ca.pem"))

@@ -9,8 +9,8 @@ from uuid import uuid4
 
 import pytest
 import pytest_asyncio
+from oneiric.testing.valkey import ValkeyServer
 from oneiric_rq import RedisQueueAdapter
-from oneiric_rq.conformance import Server
 from redis import Redis
 from rq import Queue
 
@@ -25,18 +25,18 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 @pytest.fixture(scope="session")
-def server() -> Iterator[Server]:
+def server() -> Iterator[ValkeyServer]:
     with tempfile.TemporaryDirectory() as folder:
-        server = Server(Path(folder))
+        server = ValkeyServer(Path(folder), fsync="everysec")
         server.start()
         yield server
         server.kill()
 
 
 @pytest.fixture
-def own_server(tmp_path: Path) -> Iterator[Server]:
+def own_server(tmp_path: Path) -> Iterator[ValkeyServer]:
     """One that may be killed."""
-    server = Server(tmp_path, fsync="always")
+    server = ValkeyServer(tmp_path)
     server.start()
     yield server
     server.kill()
@@ -49,7 +49,7 @@ def name() -> str:
 
 
 @pytest.fixture
-def client(server: Server) -> Iterator[Redis]:
+def client(server: ValkeyServer) -> Iterator[Redis]:
     with Redis.from_url(server.url) as client:
         yield client
 
@@ -61,7 +61,7 @@ def plain(client: Redis, name: str) -> Queue:
 
 
 @pytest_asyncio.fixture
-async def adapter(server: Server, name: str) -> AsyncIterator[RedisQueueAdapter]:
+async def adapter(server: ValkeyServer, name: str) -> AsyncIterator[RedisQueueAdapter]:
     adapter = RedisQueueAdapter({"url": server.url, "queue": name})
     adapter.name = "jobs"
     async with adapter:

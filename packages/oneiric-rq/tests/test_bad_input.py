@@ -11,12 +11,12 @@ from oneiric.adapters.queue import Task, TaskState
 from oneiric.errors import InvalidTask, TaskFailed, UnknownTask, Unsupported
 from oneiric.testing.patience import until
 from oneiric_rq import RedisQueueAdapter
-from oneiric_rq.conformance import WorkerProcess, kit
+from oneiric_rq.conformance import RqWorker, kit
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from oneiric_rq.conformance import Server
+    from oneiric.testing.valkey import ValkeyServer
     from redis import Redis
     from rq import Queue
 
@@ -45,8 +45,8 @@ OPTIONS: dict[str, dict[str, Any]] = {
 
 
 @pytest.fixture
-def worker(server: Server, name: str) -> Iterator[None]:
-    worker = WorkerProcess(server.url, name)
+def worker(server: ValkeyServer, name: str) -> Iterator[None]:
+    worker = RqWorker(server.url, name)
     yield
     worker.stop()
 
@@ -114,7 +114,7 @@ async def test_tasks_that_fail_strangely_have_failed_with_what_can_be_said(adapt
 
 
 @pytest.mark.usefixtures("worker")
-async def test_a_result_that_has_expired_is_unknown(server: Server, name: str) -> None:
+async def test_a_result_that_has_expired_is_unknown(server: ValkeyServer, name: str) -> None:
     async with RedisQueueAdapter({"url": server.url, "queue": name, "result_ttl": 1}) as adapter:
         task_id = await adapter.submit_task(kit("add"), [1, 2])
         assert await adapter.wait_for_result(task_id) == 3

@@ -17,11 +17,13 @@ from oneiric.testing.patience import until
 from oneiric.testing.stalls import longest_stall
 from oneiric.testing.tls import tls_before
 from oneiric_rq import RedisQueueAdapter
-from oneiric_rq.conformance import Server, kit
+from oneiric_rq.conformance import kit
 from redis import Redis
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from oneiric.testing.valkey import ValkeyServer
 
 
 async def works(**settings: Any) -> bool:
@@ -29,7 +31,7 @@ async def works(**settings: Any) -> bool:
         return await adapter.queue_depth() >= 0
 
 
-async def test_users_and_passwords_are_those_of_the_settings_or_of_the_url(own_server: Server) -> None:
+async def test_users_and_passwords_are_those_of_the_settings_or_of_the_url(own_server: ValkeyServer) -> None:
     with Redis.from_url(own_server.url) as admin:
         admin.acl_setuser(
             "app", enabled=True, passwords=["+p@ss/w:rd"], categories=["+@all"], keys=["*"], channels=["*"]
@@ -48,7 +50,7 @@ async def test_users_and_passwords_are_those_of_the_settings_or_of_the_url(own_s
         assert "hunter" not in str(caught.value)
 
 
-async def test_what_a_user_may_not_do_is_said_without_the_command(own_server: Server, name: str) -> None:
+async def test_what_a_user_may_not_do_is_said_without_the_command(own_server: ValkeyServer, name: str) -> None:
     with Redis.from_url(own_server.url) as admin:
         admin.acl_setuser("reader", enabled=True, nopass=True, commands=["+ping", "+llen"], keys=["*"])
     url = f"redis://reader:x@127.0.0.1:{own_server.port}"
@@ -59,7 +61,7 @@ async def test_what_a_user_may_not_do_is_said_without_the_command(own_server: Se
         assert "hunter2" not in str(caught.value)
 
 
-async def test_a_broker_whose_memory_is_full_takes_no_half_of_a_task(own_server: Server) -> None:
+async def test_a_broker_whose_memory_is_full_takes_no_half_of_a_task(own_server: ValkeyServer) -> None:
     async with RedisQueueAdapter({"url": own_server.url}) as adapter:
         with Redis.from_url(own_server.url) as admin:
             admin.config_set("maxmemory", 1)
@@ -83,7 +85,7 @@ def certified(authority: trustme.CA, host: str) -> ssl.SSLContext:
     return context
 
 
-async def test_tls_is_checked_against_the_authority_of_the_settings(server: Server, tmp_path: Path) -> None:
+async def test_tls_is_checked_against_the_authority_of_the_settings(server: ValkeyServer, tmp_path: Path) -> None:
     authority, other = trustme.CA(), trustme.CA()
     ca = str(tmp_path / "ca.pem")
     authority.cert_pem.write_to_path(ca)
@@ -124,7 +126,7 @@ async def test_a_connection_that_was_closed_while_idle_costs_no_call(adapter: Re
     assert await asyncio.gather(*(adapter.queue_depth() for _ in range(20))) == [0] * 20
 
 
-async def test_calls_use_no_more_connections_than_they_may(server: Server, client: Redis) -> None:
+async def test_calls_use_no_more_connections_than_they_may(server: ValkeyServer, client: Redis) -> None:
     def count() -> int:
         return sum(each["cmd"] == "llen" for each in client.client_list())
 
@@ -135,7 +137,7 @@ async def test_calls_use_no_more_connections_than_they_may(server: Server, clien
 
 
 async def test_calls_that_are_cancelled_at_any_moment_lose_no_connection_and_mix_up_no_answers(
-    server: Server, name: str
+    server: ValkeyServer, name: str
 ) -> None:
     async with RedisQueueAdapter({"url": server.url, "queue": name, "max_connections": 2}) as adapter:
         await adapter.submit_task("f", task_id=name)
@@ -174,7 +176,7 @@ asyncio.run(second())
 """
 
 
-def test_an_adapter_belongs_to_the_loop_of_its_init_and_can_be_taken_to_another(server: Server) -> None:
+def test_an_adapter_belongs_to_the_loop_of_its_init_and_can_be_taken_to_another(server: ValkeyServer) -> None:
     """In a process of its own, as Python complains of what a loop that is over has left open."""
     command = [sys.executable, "-W", "ignore", "-c", TWO_LOOPS, server.url]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)

@@ -9,7 +9,7 @@ from oneiric.adapters.queue import CancelOutcome, TaskState
 from oneiric.errors import InvalidTask, NotInitialized, UnknownTask
 from oneiric.testing.patience import PATIENCE, until
 from oneiric_rq import RedisQueueAdapter
-from oneiric_rq.conformance import WorkerProcess, kit
+from oneiric_rq.conformance import RqWorker, kit
 from oneiric_rq.dependencies import MOST
 from rq.job import Dependency, Job
 
@@ -17,14 +17,14 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from oneiric_rq.conformance import Server
+    from oneiric.testing.valkey import ValkeyServer
     from redis import Redis
     from rq import Queue
 
 
 @pytest.fixture
-def worker(server: Server, name: str) -> Iterator[WorkerProcess]:
-    worker = WorkerProcess(server.url, name)
+def worker(server: ValkeyServer, name: str) -> Iterator[RqWorker]:
+    worker = RqWorker(server.url, name)
     yield worker
     worker.stop()
 

@@ -12,12 +12,12 @@ from oneiric.adapters.queue import FINAL, Task, TaskState
 from oneiric.errors import OneiricError
 from oneiric.testing.patience import PATIENCE
 from oneiric_rq import RedisQueueAdapter
-from oneiric_rq.conformance import WorkerProcess, kit
+from oneiric_rq.conformance import RqWorker, kit
 
 if TYPE_CHECKING:
     import pytest
     from oneiric.adapters.queue import TaskStatus
-    from oneiric_rq.conformance import Server
+    from oneiric.testing.valkey import ValkeyServer
 
 WORKERS = 3
 RECOVER_AFTER = 3
@@ -77,14 +77,14 @@ def judge(ended: dict[str, TaskStatus], ran: Counter[str]) -> str:
 
 
 async def test_tasks_survive_workers_that_are_killed(
-    server: Server, name: str, tmp_path: Path, pytestconfig: pytest.Config
+    server: ValkeyServer, name: str, tmp_path: Path, pytestconfig: pytest.Config
 ) -> None:
     """Each ends as the ledger has it, or has failed with a reason; what has run twice is counted."""
     number, kills = pytestconfig.getoption("--tasks", 300), pytestconfig.getoption("--kills", 5)
     ledger, chance = Ledger(tmp_path / "ledger"), random.Random(number)
 
-    def start() -> WorkerProcess:
-        return WorkerProcess(server.url, name, recover_after=RECOVER_AFTER)
+    def start() -> RqWorker:
+        return RqWorker(server.url, name, recover_after=RECOVER_AFTER)
 
     workers = [start() for _ in range(WORKERS)]
     try:
@@ -117,12 +117,12 @@ async def _run(ledger: Ledger, number: int) -> None:
 
 
 async def test_no_accepted_task_is_lost_when_the_broker_is_killed(
-    own_server: Server, name: str, tmp_path: Path
+    own_server: ValkeyServer, name: str, tmp_path: Path
 ) -> None:
     """With an append-only file that is written before it answers. What had no answer is submitted again, by its id."""
     ledger = Ledger(tmp_path / "ledger")
     wanted = tasks(ledger, name, range(100))
-    workers = [WorkerProcess(own_server.url, name, recover_after=RECOVER_AFTER) for _ in range(2)]
+    workers = [RqWorker(own_server.url, name, recover_after=RECOVER_AFTER) for _ in range(2)]
     try:
         async with RedisQueueAdapter({"url": own_server.url, "timeout": 2}) as adapter:
             submitting = asyncio.create_task(_submit_all(adapter, wanted))

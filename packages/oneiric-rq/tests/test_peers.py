@@ -21,13 +21,13 @@ from rq.rate_limit import RateLimit
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from oneiric.testing.valkey import ValkeyServer
     from oneiric_rq import RedisQueueAdapter
-    from oneiric_rq.conformance import Server
     from redis import Redis
 
 
 @contextmanager
-def rq_worker(server: Server, queue: str, *options: str) -> Iterator[None]:
+def rq_worker(server: ValkeyServer, queue: str, *options: str) -> Iterator[None]:
     """An unmodified worker, until its queue is empty and the block has ended."""
     command = [sys.executable, "-m", "rq.cli", "worker", queue, "--url", server.url, "--quiet", *options]
     process = subprocess.Popen(command, start_new_session=True)
@@ -39,7 +39,7 @@ def rq_worker(server: Server, queue: str, *options: str) -> Iterator[None]:
 
 
 async def test_an_unmodified_worker_runs_what_the_adapter_submits(
-    adapter: RedisQueueAdapter, server: Server, name: str
+    adapter: RedisQueueAdapter, server: ValkeyServer, name: str
 ) -> None:
     with rq_worker(server, name, "-S", "json", "--with-scheduler"):
         added = await adapter.submit_task(kit("add"), [1, 2])
@@ -58,7 +58,7 @@ async def test_an_unmodified_worker_runs_what_the_adapter_submits(
 
 
 async def test_what_an_unmodified_worker_could_not_write_down_has_failed(
-    adapter: RedisQueueAdapter, server: Server, name: str
+    adapter: RedisQueueAdapter, server: ValkeyServer, name: str
 ) -> None:
     """RQ itself says that such a task has succeeded, with other words as its result."""
     with rq_worker(server, name, "-S", "json"):
@@ -168,7 +168,7 @@ def _created(queue: Queue) -> str:
 
 
 async def test_a_job_that_waits_to_be_run_again_is_retrying(
-    adapter: RedisQueueAdapter, server: Server, plain: Queue, name: str, tmp_path: Any
+    adapter: RedisQueueAdapter, server: ValkeyServer, plain: Queue, name: str, tmp_path: Any
 ) -> None:
     job = plain.enqueue(kit("flaky"), str(tmp_path / "calls"), 1, retry=Retry(1, interval=3600))
     with rq_worker(server, name, "-S", "json", "--burst"):
@@ -181,7 +181,7 @@ async def test_a_job_that_waits_to_be_run_again_is_retrying(
 
 
 async def test_a_job_that_repeats_is_scheduled_and_not_retrying(
-    adapter: RedisQueueAdapter, server: Server, plain: Queue, name: str
+    adapter: RedisQueueAdapter, server: ValkeyServer, plain: Queue, name: str
 ) -> None:
     job = plain.enqueue(kit("add"), 1, 2, repeat=Repeat(times=1, interval=3600))
     with rq_worker(server, name, "-S", "json", "--burst"):
@@ -193,7 +193,7 @@ async def test_a_job_that_repeats_is_scheduled_and_not_retrying(
 
 
 async def test_a_worker_with_another_serializer_fails_our_tasks_and_says_so(
-    adapter: RedisQueueAdapter, server: Server, name: str
+    adapter: RedisQueueAdapter, server: ValkeyServer, name: str
 ) -> None:
     task_id = await adapter.submit_task(kit("add"), [1, 2])
     with rq_worker(server, name), pytest.raises(TaskFailed) as caught:
@@ -202,7 +202,7 @@ async def test_a_worker_with_another_serializer_fails_our_tasks_and_says_so(
 
 
 async def test_a_result_of_another_serializer_is_never_unpickled(
-    adapter: RedisQueueAdapter, server: Server, client: Redis, name: str
+    adapter: RedisQueueAdapter, server: ValkeyServer, client: Redis, name: str
 ) -> None:
     """The task has succeeded, and what it returned can't be told."""
     pickled = Queue(name, connection=client).enqueue(kit("add"), 1, 2)
@@ -228,7 +228,7 @@ async def test_progress_that_another_serializer_has_written_is_left_out(
 
 
 async def test_dependents_of_plain_rq_follow_a_task_of_the_adapter(
-    adapter: RedisQueueAdapter, server: Server, plain: Queue, name: str
+    adapter: RedisQueueAdapter, server: ValkeyServer, plain: Queue, name: str
 ) -> None:
     first = await adapter.submit_task(kit("add"), [1, 2])
     second = plain.enqueue(kit("add"), 3, 4, depends_on=Dependency([first]))

@@ -19,7 +19,7 @@ from rq.job import Job
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from oneiric_rq.conformance import Server
+    from oneiric.testing.valkey import ValkeyServer
     from rq import Queue
 
 EACH_SECOND = "* * * * * *"
@@ -30,7 +30,7 @@ def ids(client: Redis, name: str) -> list[str]:
 
 
 async def test_each_time_is_submitted_once_however_many_run_the_schedule(
-    server: Server, client: Redis, plain: Queue, name: str
+    server: ValkeyServer, client: Redis, plain: Queue, name: str
 ) -> None:
     entry = {"task": "app.tidy", "cron": EACH_SECOND, "args": [1], "kwargs": {"a": 2}, "max_retries": 3}
     config: dict[str, Any] = {"url": server.url, "queue": name, "schedule": {name: entry}}
@@ -46,7 +46,7 @@ async def test_each_time_is_submitted_once_however_many_run_the_schedule(
     assert (job.func_name, job.args, job.kwargs, job.retries_left) == ("app.tidy", [1], {"a": 2}, 3)
 
 
-async def test_it_goes_on_when_the_broker_is_there_again(server: Server, client: Redis, name: str) -> None:
+async def test_it_goes_on_when_the_broker_is_there_again(server: ValkeyServer, client: Redis, name: str) -> None:
     async with FaultProxy("127.0.0.1", server.port) as proxy:
         config = {"url": f"redis://{proxy.host}:{proxy.port}", "queue": name, "timeout": 1}
         schedule = {name: {"task": "f", "cron": EACH_SECOND}}
@@ -63,7 +63,7 @@ async def test_it_goes_on_when_the_broker_is_there_again(server: Server, client:
 
 
 @pytest.mark.parametrize("cron", ["61 * * * *", "a b c d e", "* * * * 9-1-1"])
-async def test_a_time_that_can_not_be_is_said(server: Server, cron: str) -> None:
+async def test_a_time_that_can_not_be_is_said(server: ValkeyServer, cron: str) -> None:
     async with RedisQueueAdapter({"url": server.url, "schedule": {"x": {"task": "f", "cron": cron}}}) as adapter:
         with pytest.raises(ConfigError, match=r"schedule\.x\.cron"):
             await adapter.run_schedule()
@@ -75,7 +75,7 @@ def test_what_lacks_something_is_refused_at_once(entry: dict[str, Any]) -> None:
         RedisQueueAdapter({"url": "redis://h", "schedule": {"x": entry}})
 
 
-def test_the_command_runs_the_schedule_of_an_instance(server: Server, name: str, tmp_path: Path) -> None:
+def test_the_command_runs_the_schedule_of_an_instance(server: ValkeyServer, name: str, tmp_path: Path) -> None:
     config = f"adapters:\n  rq:\n    url: {server.url}\n    queue: {name}\n"
     (tmp_path / "oneiric.yaml").write_text(f"{config}    schedule: {{tidy: {{task: f, cron: '{EACH_SECOND}'}}}}\n")
     process = subprocess.Popen([sys.executable, "-m", "oneiric_rq", "schedule"], cwd=tmp_path, env=dict(os.environ))

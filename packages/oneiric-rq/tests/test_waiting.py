@@ -12,19 +12,19 @@ from oneiric.errors import DeadlineExceeded, NotInitialized, TaskCancelled, Task
 from oneiric.testing.patience import PATIENCE, until
 from oneiric_rq import adapter as module
 from oneiric_rq import waiting as waiting_module
-from oneiric_rq.conformance import WorkerProcess, kit
+from oneiric_rq.conformance import RqWorker, kit
 from rq.job import Job
 from rq.results import Result
 
 if TYPE_CHECKING:
+    from oneiric.testing.valkey import ValkeyServer
     from oneiric_rq import RedisQueueAdapter
-    from oneiric_rq.conformance import Server
     from redis import Redis
     from rq import Queue
 
 
 @pytest.fixture
-def server(own_server: Server) -> Server:
+def server(own_server: ValkeyServer) -> ValkeyServer:
     """One that nobody else waits on."""
     return own_server
 
@@ -136,8 +136,10 @@ async def test_a_wait_ends_when_the_adapter_is_cleaned_up(adapter: RedisQueueAda
     await adapter.init()
 
 
-async def test_results_of_a_real_worker_come_at_once(adapter: RedisQueueAdapter, server: Server, name: str) -> None:
-    worker = WorkerProcess(server.url, name)
+async def test_results_of_a_real_worker_come_at_once(
+    adapter: RedisQueueAdapter, server: ValkeyServer, name: str
+) -> None:
+    worker = RqWorker(server.url, name)
     try:
         await adapter.wait_for_result(await adapter.submit_task(kit("nothing")), timeout=PATIENCE)
         ids = await adapter.submit_many([Task(name=kit("add"), args=[n, n]) for n in range(20)])

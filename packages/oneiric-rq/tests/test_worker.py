@@ -17,15 +17,15 @@ from oneiric.adapters.queue import Task, TaskState
 from oneiric.errors import ConfigError, TaskFailed
 from oneiric.testing.patience import PATIENCE, until
 from oneiric_rq.cli import app as command_line
-from oneiric_rq.conformance import WorkerProcess, kit
+from oneiric_rq.conformance import RqWorker, kit
 from oneiric_rq.worker.tasks import Tasks, UnlistedTask
 from rq import Callback
 from rq.webhook import Webhook
 from typer.testing import CliRunner
 
 if TYPE_CHECKING:
+    from oneiric.testing.valkey import ValkeyServer
     from oneiric_rq import RedisQueueAdapter
-    from oneiric_rq.conformance import Server
     from redis import Redis
     from rq import Queue
 
@@ -93,9 +93,9 @@ def test_a_module_that_raises_says_what(tmp_path: Path, monkeypatch: pytest.Monk
 
 
 async def test_it_runs_plain_functions_of_an_application(
-    adapter: RedisQueueAdapter, server: Server, name: str, app: str
+    adapter: RedisQueueAdapter, server: ValkeyServer, name: str, app: str
 ) -> None:
-    worker = WorkerProcess(server.url, name, allow=(app,))
+    worker = RqWorker(server.url, name, allow=(app,))
     try:
         greeted = await adapter.submit_task(f"{app}.greet", ["you"])
         awaited = await adapter.submit_task(f"{app}.later")
@@ -107,13 +107,18 @@ async def test_it_runs_plain_functions_of_an_application(
 
 
 async def test_what_is_not_listed_is_never_imported(
-    adapter: RedisQueueAdapter, server: Server, plain: Queue, name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    adapter: RedisQueueAdapter,
+    server: ValkeyServer,
+    plain: Queue,
+    name: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Neither as a task nor as a callback, whoever has put its name there."""
     trace = tmp_path / "imported"
     (tmp_path / "trap.py").write_text(f"open({str(trace)!r}, 'w')\ndef run(*args): ...\n")
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
-    worker = WorkerProcess(server.url, name)
+    worker = RqWorker(server.url, name)
     try:
         named = await adapter.submit_task("trap.run")
         on_success = plain.enqueue(kit("nothing"), on_success=Callback("trap.run")).id
@@ -141,7 +146,7 @@ def _with_instance(queue: Queue) -> str:
     return job.id
 
 
-async def test_it_calls_no_webhook(adapter: RedisQueueAdapter, server: Server, plain: Queue, name: str) -> None:
+async def test_it_calls_no_webhook(adapter: RedisQueueAdapter, server: ValkeyServer, plain: Queue, name: str) -> None:
     """Whoever can submit a task could make the worker's machine call any address."""
     called = []
 
@@ -151,7 +156,7 @@ async def test_it_calls_no_webhook(adapter: RedisQueueAdapter, server: Server, p
 
     listener = await asyncio.start_server(answer, "127.0.0.1", 0)
     port = listener.sockets[0].getsockname()[1]
-    worker = WorkerProcess(server.url, name)
+    worker = RqWorker(server.url, name)
     try:
         job = plain.enqueue(kit("nothing"), webhooks=[Webhook(f"http://127.0.0.1:{port}", "finished")])
         assert await adapter.wait_for_result(job.id) is None
@@ -163,14 +168,14 @@ async def test_it_calls_no_webhook(adapter: RedisQueueAdapter, server: Server, p
 
 
 async def test_it_serves_several_queues_the_first_one_first_and_leaves_nothing_taken(
-    adapter: RedisQueueAdapter, server: Server, client: Redis, name: str, tmp_path: Path
+    adapter: RedisQueueAdapter, server: ValkeyServer, client: Redis, name: str, tmp_path: Path
 ) -> None:
     ledger = str(tmp_path / "ledger")
     ids = [
         await adapter.submit_task(kit("note"), [ledger, queue], queue=f"{name}-{queue}")
         for queue in ("low", "high", "low", "high")
     ]
-    worker = WorkerProcess(server.url, f"{name}-high", f"{name}-low")
+    worker = RqWorker(server.url, f"{name}-high", f"{name}-low")
     try:
         for task_id in ids:
             await adapter.wait_for_result(task_id)
@@ -182,19 +187,19 @@ async def test_it_serves_several_queues_the_first_one_first_and_leaves_nothing_t
 
 @pytest.mark.parametrize("queues", [1, 2])
 async def test_a_task_whose_worker_is_killed_is_run_again_if_it_may_be_and_fails_otherwise(
-    adapter: RedisQueueAdapter, server: Server, client: Redis, name: str, tmp_path: Path, queues: int
+    adapter: RedisQueueAdapter, server: ValkeyServer, client: Redis, name: str, tmp_path: Path, queues: int
 ) -> None:
     """And its process ends with the worker's, so that it never runs twice at a time."""
     served = [name, f"{name}-other"][:queues]
     again, once = tmp_path / "again", tmp_path / "once"
-    first, second = (WorkerProcess(server.url, *served, recover_after=3) for _ in range(2))
+    first, second = (RqWorker(server.url, *served, recover_after=3) for _ in range(2))
     may = await adapter.submit_task(kit("hold"), [str(again)], max_retries=1)
     may_not = await adapter.submit_task(kit("hold"), [str(once)])
     started = [path.with_name(f"{path.name}.log") for path in (again, once)]
     await until(lambda: all(log.exists() for log in started), "Two workers run two tasks.")
     for worker in (first, second):
         worker.kill()
-    third = WorkerProcess(server.url, *served, recover_after=3)
+    third = RqWorker(server.url, *served, recover_after=3)
     try:
         again.touch()
         once.touch()
@@ -210,13 +215,13 @@ async def test_a_task_whose_worker_is_killed_is_run_again_if_it_may_be_and_fails
 
 @pytest.mark.parametrize("queues", [1, 2])
 async def test_a_task_that_was_taken_and_not_begun_is_put_back(
-    adapter: RedisQueueAdapter, server: Server, client: Redis, name: str, queues: int
+    adapter: RedisQueueAdapter, server: ValkeyServer, client: Redis, name: str, queues: int
 ) -> None:
     """A worker that is killed in between leaves it so. It has not begun, so it needs no retries."""
     task_id = await adapter.submit_task(kit("add"), [1, 2])
     client.lmove(f"rq:queue:{name}", f"rq:queue:{name}:intermediate")
     assert await adapter.queue_depth() == 0
-    worker = WorkerProcess(server.url, *[name, f"{name}-other"][:queues], recover_after=3)
+    worker = RqWorker(server.url, *[name, f"{name}-other"][:queues], recover_after=3)
     try:
         assert await adapter.wait_for_result(task_id, timeout=PATIENCE) == 3
     finally:
@@ -224,11 +229,11 @@ async def test_a_task_that_was_taken_and_not_begun_is_put_back(
 
 
 async def test_what_is_left_of_a_task_that_has_ended_is_not_taken_for_one_that_was_not_begun(
-    adapter: RedisQueueAdapter, server: Server, client: Redis, name: str, tmp_path: Path
+    adapter: RedisQueueAdapter, server: ValkeyServer, client: Redis, name: str, tmp_path: Path
 ) -> None:
     """RQ would fail it, or run it again."""
     ledger = str(tmp_path / "ledger")
-    worker = WorkerProcess(server.url, name, recover_after=3)
+    worker = RqWorker(server.url, name, recover_after=3)
     try:
         task_id = await adapter.submit_task(kit("note"), [ledger, "ran"], max_retries=3)
         await adapter.wait_for_result(task_id)
@@ -245,9 +250,9 @@ async def test_what_is_left_of_a_task_that_has_ended_is_not_taken_for_one_that_w
 
 
 async def test_a_worker_that_is_killed_leaves_no_process_and_is_not_listed(
-    adapter: RedisQueueAdapter, server: Server, name: str, tmp_path: Path
+    adapter: RedisQueueAdapter, server: ValkeyServer, name: str, tmp_path: Path
 ) -> None:
-    worker = WorkerProcess(server.url, name)
+    worker = RqWorker(server.url, name)
     held = tmp_path / "held"
     task_id = await adapter.submit_task(kit("hold"), [str(held)])
     await until(lambda: (tmp_path / "held.log").exists(), "The worker runs the task.")
@@ -275,9 +280,9 @@ def _children(pid: int) -> list[int]:
 
 
 async def test_a_worker_that_is_asked_to_stop_finishes_its_task(
-    adapter: RedisQueueAdapter, server: Server, name: str, tmp_path: Path
+    adapter: RedisQueueAdapter, server: ValkeyServer, name: str, tmp_path: Path
 ) -> None:
-    worker = WorkerProcess(server.url, name)
+    worker = RqWorker(server.url, name)
     task_id = await adapter.submit_task(kit("hold"), [str(tmp_path / "held")])
     await until(lambda: (tmp_path / "held.log").exists(), "The worker runs the task.")
     os.kill(worker.pid, signal.SIGTERM)
@@ -287,10 +292,10 @@ async def test_a_worker_that_is_asked_to_stop_finishes_its_task(
 
 
 async def test_a_killed_task_alone_is_retried_by_its_worker_at_once(
-    adapter: RedisQueueAdapter, server: Server, name: str, tmp_path: Path
+    adapter: RedisQueueAdapter, server: ValkeyServer, name: str, tmp_path: Path
 ) -> None:
     """The worker sees that the process of its task has ended."""
-    worker = WorkerProcess(server.url, name)
+    worker = RqWorker(server.url, name)
     try:
         task_id = await adapter.submit_task(kit("hold"), [str(tmp_path / "held")], max_retries=1)
         log = tmp_path / "held.log"
@@ -315,11 +320,11 @@ def _is_horse(pid: int) -> bool:
 
 
 async def test_a_batch_is_run_in_the_order_of_its_tasks(
-    adapter: RedisQueueAdapter, server: Server, name: str, tmp_path: Path
+    adapter: RedisQueueAdapter, server: ValkeyServer, name: str, tmp_path: Path
 ) -> None:
     ledger = str(tmp_path / "ledger")
     ids = await adapter.submit_many(Task(name=kit("note"), args=[ledger, str(n)]) for n in range(10))
-    worker = WorkerProcess(server.url, name)
+    worker = RqWorker(server.url, name)
     try:
         for task_id in ids:
             await adapter.wait_for_result(task_id)
@@ -334,7 +339,7 @@ def run(*arguments: str, **options: Any) -> subprocess.CompletedProcess[str]:
 
 
 def test_the_command_says_what_is_wrong_in_a_sentence(
-    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    server: ValkeyServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "path", [*sys.path])  # the command puts the folder that it runs in first
@@ -357,7 +362,7 @@ def test_the_command_says_what_is_wrong_in_a_sentence(
 
 
 async def test_the_command_takes_an_instance_of_the_config(
-    adapter: RedisQueueAdapter, server: Server, name: str, tmp_path: Path
+    adapter: RedisQueueAdapter, server: ValkeyServer, name: str, tmp_path: Path
 ) -> None:
     """With its queue, its tasks and its references."""
     config = tmp_path / "oneiric.yaml"

