@@ -39,12 +39,7 @@ async def test_the_commands_of_the_docs_make_tokens_and_a_server_that_knows_them
         *server.split(), "--port", "0", cwd=tmp_path, env=environment(tmp_path), stdout=subprocess.PIPE
     )
     try:
-        assert process.stdout
-        url = ""
-        async with asyncio.timeout(60):
-            while not url:
-                found = re.search(rb"Serving MCP on (\S+)", await process.stdout.readline())
-                url = found[1].decode() if found else ""
+        url = await address(process)
         counts = []
         for token in (dashboard, deploy):
             transport = StreamableHttpTransport(url, headers={"Authorization": f"Bearer {token}"})
@@ -54,6 +49,41 @@ async def test_the_commands_of_the_docs_make_tokens_and_a_server_that_knows_them
     finally:
         process.terminate()
         await process.communicate()
+
+
+async def test_the_application_of_the_docs_takes_its_adapter_from_the_server(tmp_path: Path) -> None:
+    match = re.search(r"<!-- client -->\n```python\n(.*?)```", DOCS, re.DOTALL)
+    assert match
+    (tmp_path / "oneiric.yaml").write_text("adapters: {orders: {adapter: sqlite, path: orders.db}}", encoding="utf-8")
+    server = await asyncio.create_subprocess_exec(
+        *("oneiric-mcp", "--http", "--port", "0"), cwd=tmp_path, env=environment(tmp_path), stdout=subprocess.PIPE
+    )
+    try:
+        url = await address(server)
+        application = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-c", match[1], url), cwd=tmp_path, env=environment(tmp_path), stdout=subprocess.PIPE
+        )
+        output, _ = await application.communicate()
+        assert output.decode().splitlines() == [
+            "postgres available",
+            "sqlite configured",
+            "oneiric_sqlite.adapter:SqliteAdapter",
+            "`readrs` is not a setting. Did you mean `readers`?",
+            "True",
+            "42",
+        ]
+    finally:
+        server.terminate()
+        await server.communicate()
+
+
+async def address(server: asyncio.subprocess.Process) -> str:
+    """Where a server listens, once it does."""
+    assert server.stdout
+    async with asyncio.timeout(60):
+        while not (found := re.search(rb"Serving MCP on (\S+)", await server.stdout.readline())):
+            pass
+    return found[1].decode()
 
 
 async def test_the_life_of_a_database_over_stdio(tmp_path: Path) -> None:
