@@ -82,6 +82,8 @@ def test_an_application_runs_step_by_step(site: Site):
         ("shop", "close", "counted"),
     ]
     assert [path.name for path in site.work.iterdir()] == []
+    listed = site.run("-m", "oneiric", "demo", ONEIRIC_ONLY_PLUGINS="mcp,shop")
+    assert "Applications: ruin, shop. Run one: oneiric demo --app NAME" in listed.stdout
     shown = site.run("-m", "oneiric", "demo", "--app", "shop", ONEIRIC_ONLY_PLUGINS="mcp,shop").stdout
     assert "The application shop" in shown
 

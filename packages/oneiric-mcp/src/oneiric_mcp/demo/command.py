@@ -15,6 +15,8 @@ import typer
 from oneiric.cli.output import JsonOption, console, print_json, print_table
 from oneiric.discovery import discover
 
+from oneiric_mcp.demo.apps import installed_apps
+
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
@@ -65,7 +67,7 @@ def _tell(step: Step, status: Status, *, is_quiet: bool) -> None:
 
 
 async def _app_steps(catalog: Catalog, app: str, folder: Path) -> AsyncIterator[Step]:
-    from oneiric_mcp.demo.apps import run_app
+    from oneiric_mcp.demo.running import run_app
 
     async for step in run_app(catalog, app, folder):
         yield step
@@ -104,3 +106,6 @@ def _print(app: str | None, steps: list[Step]) -> None:
     )
     if not steps:
         console.print("No adapter is installed. Install one: pip install oneiric-sqlite")
+    apps = ", ".join(sorted(installed_apps(discover()))) if app is None else ""
+    if apps:
+        console.print(f"Applications: {apps}. Run one: oneiric demo --app NAME", markup=False)
