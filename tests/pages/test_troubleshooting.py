@@ -42,5 +42,5 @@ def test_the_errors_are_as_they_are_shown(folder: Path, environment: dict[str, s
         "LEDGER_PASSWORD=example oneiric test ledger": 1,
         "LEDGER_PASSWORD=example oneiric health ledger": 1,
     }
-    check(PAGE, folder, environment, failing)
+    check(PAGE, folder, environment, failing=failing)
     assert untold(PAGE) == []

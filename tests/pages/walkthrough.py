@@ -67,7 +67,7 @@ def write(page: str, folder: Path) -> None:
             (folder / step.path).write_text(step.text, encoding="utf-8")
 
 
-def followed(page: str, folder: Path, environment: Mapping[str, str], timeout: float = 110) -> list[tuple[int, str]]:
+def followed(page: str, folder: Path, environment: Mapping[str, str], timeout: float) -> list[tuple[int, str]]:
     """Do it all in one shell, in that folder; each command's exit code and output, of those that end."""
     script = ["trap 'kill $(jobs -p) 2>/dev/null; wait' EXIT"]
     for number, step in enumerate(steps(page)):
@@ -105,10 +105,18 @@ def unprinted(expected: list[str], output: str) -> str | None:
     return None
 
 
-def check(page: str, folder: Path, environment: Mapping[str, str], failing: Mapping[str, int] | None = None) -> None:
+def check(
+    page: str,
+    folder: Path,
+    environment: Mapping[str, str],
+    *,
+    failing: Mapping[str, int] | None = None,
+    timeout: float = 110,
+) -> None:
     """Follow a page: each command exits with 0, or as `failing` says, and prints what the page says."""
     commands = [step for step in steps(page) if isinstance(step, Command) and not step.goes_on]
-    for command, (status, output) in zip(commands, followed(page, folder, environment), strict=True):
+    results = followed(page, folder, environment, timeout)
+    for command, (status, output) in zip(commands, results, strict=True):
         assert status == (failing or {}).get(command.text, 0), f"{command.text}: {output}"
         missing = unprinted(command.printed, output)
         assert missing is None, f"`{command.text}` doesn't print {missing!r}, but:\n{output}"
