@@ -12,7 +12,7 @@ from oneiric.adapters.messaging import MessageAdapter
 from oneiric.adapters.queue import QueueAdapter
 from oneiric.config import ConfigStore, Instance
 from oneiric.discovery import discover
-from oneiric.errors import ConfigError, ConnectionFailed, DeadlineExceeded, NotInitialized
+from oneiric.errors import ConfigError, ConnectionFailed, DeadlineExceeded, NotInitialized, Unsupported
 from oneiric.lifecycle import AdapterManager
 from oneiric_mcp.client import OneiricAdapterClient
 
@@ -53,7 +53,6 @@ class MahavishnuApp:
         """Open nothing. Raises ConfigError for settings that can't be."""
         self.settings = settings or MahavishnuSettings()
         self._catalog = discover() if catalog is None else catalog
-        self._check()
         self.client = OneiricAdapterClient(
             self.settings.oneiric_mcp_url,
             token=self.settings.oneiric_mcp_token,
@@ -64,6 +63,9 @@ class MahavishnuApp:
         self._own = {REPOSITORIES: Instance(REPOSITORIES, "mahavishnu-repositories", own)}
         self._manager = AdapterManager(ConfigStore(self._own), self._catalog)
         self._known: Known | None = None
+        self._has_idempotency = True
+        """Until the message adapter says that it knows no such keys."""
+        self._check()
 
     @property
     def known(self) -> Known:
@@ -129,10 +131,15 @@ class MahavishnuApp:
     ) -> str:
         """Tell whoever listens to `mahavishnu:repositories` what has happened to a repository; returns the message's id.
 
-        `once` is an idempotency key, where the adapter has those.
+        `once` is an idempotency key: told again with it, nobody hears it twice, where the adapter has such keys.
         """
         message = {"repository": repository, "event": event, "data": dict(data or {})}
-        return await self.messages.publish(MESSAGES, message, idempotency_key=once)
+        if once is not None and self._has_idempotency:
+            try:
+                return await self.messages.publish(MESSAGES, message, idempotency_key=once)
+            except Unsupported:
+                self._has_idempotency = False
+        return await self.messages.publish(MESSAGES, message)
 
     async def start_sweep(self, sweep_id: str | None = None) -> Sweep:
         """Submit a task for each repository. With the id of a sweep that was begun, its tasks are not submitted twice."""
@@ -175,9 +182,8 @@ class MahavishnuApp:
             async with asyncio.timeout(timeout):
                 async for path, status in self.follow(sweep):
                     report.statuses[path] = status
-                    await self.send_repository_message(
-                        path, "swept", {"sweep": sweep.id, "state": status["state"], "result": status.get("result")}
-                    )
+                    data = {"sweep": sweep.id, "state": status["state"], "result": status.get("result")}
+                    await self.send_repository_message(path, "swept", data, once=sweep.tasks[path])
         except TimeoutError:
             sentence = f"{len(report.statuses)} of {len(sweep.tasks)} tasks of the sweep {sweep.id} have ended in {timeout:g} s."
             hint = f"Look whether a worker runs. `sweep({sweep.id!r})` goes on with it."
@@ -186,7 +192,8 @@ class MahavishnuApp:
 
     async def _ask(self) -> Snapshot:
         adapters = await self.client.get_available_adapters()
-        instances = {name: await self.client.get_instance(name) for name in set(self.settings.adapters.values())}
+        names = sorted(set(self.settings.adapters.values()))
+        instances = {name: await self.client.get_instance(name) for name in names}
         snapshot = Snapshot.of(self.client.url, adapters, instances)
         if self.settings.cache is not None:
             await asyncio.to_thread(self._keep, self.settings.cache, snapshot)
@@ -208,7 +215,7 @@ class MahavishnuApp:
 
     def _check(self) -> None:
         missing = CONTRACTS.keys() - self.settings.adapters.keys()
-        taken = [name for name in self.settings.adapters if name == REPOSITORIES or hasattr(type(self), name)]
+        taken = [name for name in self.settings.adapters if name == REPOSITORIES or hasattr(self, name)]
         if missing or taken:
             wrong = [f"`adapters.{name}` is needed" for name in sorted(missing)]
             wrong += [f"`adapters.{name}` is a name of the application's own" for name in sorted(taken)]

@@ -25,6 +25,7 @@ class MahavishnuSettings(BaseSettings):
         env_prefix="MAHAVISHNU_",
         env_nested_delimiter="__",
         env_file=".env",
+        dotenv_filtering="match_prefix",  # what else is in it is somebody else's
         yaml_file="mahavishnu.yaml",
         extra="forbid",
         hide_input_in_errors=True,

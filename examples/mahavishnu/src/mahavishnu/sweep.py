@@ -35,7 +35,7 @@ class Sweep:
     def to_submit(self, max_retries: int) -> list[Task]:
         """The tasks as a queue takes them."""
         return [
-            Task(name=TASK, args=[path], task_id=task_id, max_retries=max_retries)
+            Task(name=TASK, args=[path], task_id=task_id, max_retries=max_retries or None)
             for path, task_id in self.tasks.items()
         ]
 
