@@ -26,7 +26,7 @@ from oneiric_rq.engine import Engine
 from oneiric_rq.errors import translated
 from oneiric_rq.plugin import CAPABILITIES
 from oneiric_rq.pool import unless_refused
-from oneiric_rq.record import FIELDS, Record
+from oneiric_rq.record import ASKED, Record
 from oneiric_rq.scripts import CANCEL, SUBMIT
 from oneiric_rq.settings import RedisQueueSettings
 
@@ -331,7 +331,7 @@ async def _look(engine: Engine, task_id: str) -> TaskStatus:
     """What is known of a task, and where it has ended, how."""
     if not keys.is_id(task_id):
         return TaskStatus(task_id=task_id, state=TaskState.UNKNOWN)
-    record = Record.of(task_id, await engine.pool.call("HMGET", keys.job(task_id), *FIELDS))
+    record = Record.of(task_id, await engine.pool.call("HMGET", keys.job(task_id), *ASKED))
     if record.state not in {TaskState.SUCCEEDED, TaskState.FAILED}:
         return record.status(None)
     entries = await engine.pool.call("XREVRANGE", keys.results(task_id), "+", "-", "COUNT", 1)

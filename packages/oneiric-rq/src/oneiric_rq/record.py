@@ -24,6 +24,8 @@ FIELDS = (
     MAX_RETRIES,
 )
 """What is asked of a job's hash: not its data, which may be large."""
+ASKED = tuple(name.encode() for name in FIELDS)
+"""The same as it is sent: encoded once, and not for each question."""
 
 STATES = {
     "created": TaskState.SCHEDULED,
