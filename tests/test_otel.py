@@ -42,7 +42,7 @@ def note():
 
 CONFIG = {
     "orders": {"adapter": "sqlite", "path": "orders.db"},
-    "events": {"adapter": "redis-streams", "url": "embedded://otel"},
+    "events": {"adapter": "redis-streams", "url": f"embedded://{Path.cwd()}/broker"},
     "lost": {"adapter": "postgres", "dsn": "postgresql://app:hunter2@127.0.0.1:1/orders"},
 }
 

@@ -5,11 +5,10 @@ from __future__ import annotations
 from oneiric_otel.recent import LIMIT, Recent
 
 
-def test_what_was_set_last_is_kept():
+def test_what_came_first_goes():
     recent: Recent[int, str] = Recent()
-    for number in range(LIMIT):
+    for number in range(LIMIT + 1):
         recent[number] = "first"
-    recent[0] = "again"
-    recent[LIMIT] = "new"
+    recent[1] = "again"
     assert len(recent) == LIMIT
-    assert (recent[0], recent[LIMIT], 1 in recent) == ("again", "new", False)
+    assert (0 in recent, recent[1], recent[LIMIT]) == (False, "again", "first")

@@ -11,10 +11,10 @@ LIMIT = 1024
 
 
 class Recent(dict[K, V]):
-    """Keeps what was set last; beyond the limit, what was set longest ago goes."""
+    """Beyond the limit, what came first goes. What is set again is at no moment missing to a thread that looks."""
 
     def __setitem__(self, key: K, value: V) -> None:
-        self.pop(key, None)
         super().__setitem__(key, value)
         if len(self) > LIMIT:
-            self.pop(next(iter(self)), None)
+            for oldest in tuple(self)[:-LIMIT]:  # a copy: another thread's manager may be here too
+                self.pop(oldest, None)
