@@ -21,6 +21,8 @@ from typing import TYPE_CHECKING, Any
 
 from fastmcp import Client
 from oneiric_mcp import Installation, build_server
+from oneiric_mcp.client import OneiricAdapterClient
+from oneiric_sqlite import SqliteAdapter
 
 from bench._children import HERE, environment, python
 from bench._mcp_baseline import CARDS, TOOL, card_server
@@ -34,7 +36,9 @@ CALLS = 300
 HANDSHAKE, STATELESS = "2025-11-25", "2026-07-28"
 PATIENCE = 60
 
-_CONFIG = 'adapters:\n  orders:\n    adapter: sqlite\n    path: ":memory:"\n'
+INITS = 5
+"""How many inits a round of that pair has."""
+_CONFIG = 'adapters:\n  orders: {adapter: sqlite, path: ":memory:"}\n  ledger: {adapter: sqlite, path: LEDGER}\n'
 _BASELINE = str(HERE / "_mcp_baseline.py")
 _CLIENT = {"name": "bench", "version": "1"}
 
@@ -45,7 +49,8 @@ async def suite() -> AsyncIterator[list[Pair]]:
     async with AsyncExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         config, cards = folder / "oneiric.yaml", folder / "cards.json"
-        config.write_text(_CONFIG, encoding="utf-8")
+        ledger = folder / "ledger.db"
+        config.write_text(_CONFIG.replace("LEDGER", str(ledger)), encoding="utf-8")
         ours = await stack.enter_async_context(Client(build_server(Installation(config))))
         answer = (await ours.call_tool(TOOL)).structured_content or {}
         cards.write_text(json.dumps(answer["result"]), encoding="utf-8")
@@ -76,6 +81,12 @@ async def suite() -> AsyncIterator[list[Pair]]:
                 for protocol, (our_session, bare_session) in sessions.items()
             ),
             Pair(
+                what="from discovery over HTTP to an initialised adapter vs its init: sqlite, a new file",
+                ours=lambda: _discovered(our_port, ledger),
+                theirs=lambda: _initialised(ledger),
+                at_most=3.0,
+            ),
+            Pair(
                 what="spawn to the first tools/list over stdio vs a bare server with one tool",
                 ours=partial(_spawn, our_stdio),
                 theirs=partial(_spawn, python(_BASELINE, "stdio")),
@@ -87,6 +98,37 @@ async def suite() -> AsyncIterator[list[Pair]]:
 async def _calls(client: Client[Any]) -> None:
     for _ in range(CALLS):
         await client.call_tool(TOOL)
+
+
+async def _discovered(port: int, file: Path) -> float:
+    """What it costs to ask a server that is warm what there is, take the instance's config, and initialise its adapter."""
+    cost = 0.0
+    for _ in range(INITS):
+        _remove(file)
+        start = time.perf_counter()
+        async with OneiricAdapterClient(f"http://127.0.0.1:{port}/mcp") as client:
+            assert any(adapter.name == "sqlite" for adapter in await client.get_available_adapters())
+            await client.load("ledger")
+            cost += time.perf_counter() - start
+    return cost
+
+
+async def _initialised(file: Path) -> float:
+    """What the adapter's own init costs."""
+    cost = 0.0
+    for _ in range(INITS):
+        _remove(file)
+        adapter = SqliteAdapter({"path": str(file)})
+        start = time.perf_counter()
+        await adapter.init()
+        cost += time.perf_counter() - start
+        await adapter.cleanup()
+    return cost
+
+
+def _remove(file: Path) -> None:
+    for name in (file.name, f"{file.name}-wal", f"{file.name}-shm"):
+        file.with_name(name).unlink(missing_ok=True)
 
 
 class Session:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 import pytest
@@ -53,6 +54,14 @@ async def test_a_repository_inside_another_is_a_part_of_it(site: Site) -> None:
     (site.repositories / "link").symlink_to(site.repositories)
     async with RepositoryAdapter({"root": site.repositories}) as adapter:
         assert await adapter.list_repositories() == [outer]
+
+
+async def test_a_repository_that_no_task_could_name_is_left_out(site: Site) -> None:
+    one = site.add_repository("one")
+    site.add_repository(os.fsdecode(b"\xff\xfe"))
+    site.add_repository("line\nbreak")
+    async with RepositoryAdapter({"root": site.repositories}) as adapter:
+        assert await adapter.list_repositories() == [one]
 
 
 async def test_it_is_listed_with_the_others() -> None:

@@ -176,6 +176,9 @@ async def test_a_token_is_sent_and_never_shown(living: Site, start: Starter) -> 
 def test_a_token_does_not_go_about_in_the_clear() -> None:
     with pytest.raises(ConfigError, match="readable on its way"):
         OneiricAdapterClient("http://mcp.internal:8679/mcp", token=CANARY)
+    with pytest.raises(ConfigError, match="readable on its way") as caught:
+        OneiricAdapterClient(f"http://app:{CANARY}@mcp.internal/mcp")
+    assert CANARY not in str(caught.value)
     OneiricAdapterClient("https://mcp.internal:8679/mcp", token=CANARY)
     OneiricAdapterClient("http://[::1]:8679/mcp", token=CANARY)
 

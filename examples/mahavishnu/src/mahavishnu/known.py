@@ -6,6 +6,7 @@ import os
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from tempfile import mkstemp
 from typing import TYPE_CHECKING, Any
 
 from oneiric.config import Instance
@@ -75,8 +76,11 @@ def read_snapshot(file: Path, url: str) -> Snapshot | None:
 
 def write_snapshot(file: Path, snapshot: Snapshot) -> None:
     """Keep it, for this user alone; who reads meanwhile reads the old or the new one. Raises OSError."""
-    beside = file.with_name(f".{file.name}.{os.getpid()}")
-    descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with open(descriptor, "w", encoding="utf-8") as opened:
-        opened.write(snapshot.model_dump_json())
-    beside.replace(file)
+    descriptor, beside = mkstemp(dir=file.parent, prefix=f".{file.name}.")
+    try:
+        with os.fdopen(descriptor, "w", encoding="utf-8") as opened:
+            opened.write(snapshot.model_dump_json())
+        Path(beside).replace(file)
+    except BaseException:
+        Path(beside).unlink(missing_ok=True)
+        raise

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
@@ -13,6 +14,8 @@ from oneiric.errors import ConnectionFailed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+_log = logging.getLogger("mahavishnu")
 
 
 class RepositorySettings(AdapterSettings):
@@ -53,7 +56,10 @@ class RepositoryAdapter(Adapter):
         self._root = None
 
     async def list_repositories(self) -> list[Path]:
-        """The absolute path of each repository, in their order; one inside another is a part of that. Raises NotInitialized."""
+        """The absolute path of each repository, in their order; one inside another is a part of that. Raises NotInitialized.
+
+        One whose path is no text, as a file's name can be any bytes, is left out, and logged.
+        """
         if self._root is None:
             raise self.not_initialized()
         return await asyncio.to_thread(lambda root: sorted(_found(root)), self._root)
@@ -71,4 +77,7 @@ def _found(root: Path) -> Iterator[Path]:
     for folder, folders, _ in os.walk(root):  # it leaves out what can't be read, and follows no links
         if (Path(folder) / ".git").exists():
             folders.clear()
-            yield Path(folder)
+            if folder.isprintable():
+                yield Path(folder)
+            else:
+                _log.warning("A repository is left out, as no task could name it: %a", folder)

@@ -34,7 +34,6 @@ if TYPE_CHECKING:
 
     from pydantic import SecretStr
 
-_META = "io.modelcontextprotocol/"
 _STALE = (httpx2.RemoteProtocolError, httpx2.ReadError, httpx2.WriteError)
 """What comes of a connection that was kept, to a server that has been restarted."""
 
@@ -43,15 +42,20 @@ class Connection:
     """The way to one MCP server; what it opens is of the event loop that calls it first."""
 
     def __init__(self, url: str, token: SecretStr | None, max_answer_bytes: int) -> None:
-        """Open nothing. Raises ConfigError for what is no URL of HTTP, and for a token that would go about in the clear."""
+        """Open nothing. Raises ConfigError for what is no URL of HTTP, and for a secret that would go about in the clear."""
         self._url = _parsed(url)
         self.url = without_passwords(str(self._url))
         self._token = token
         self._max_answer_bytes = max_answer_bytes
         self._ids = count(1)
+        self._meta = {
+            "io.modelcontextprotocol/protocolVersion": PROTOCOL,
+            "io.modelcontextprotocol/clientInfo": {"name": "oneiric-mcp", "version": version("oneiric-mcp")},
+            "io.modelcontextprotocol/clientCapabilities": {},
+        }
         is_local = is_loopback(self._url.host)
-        if token is not None and self._url.scheme == "http" and not is_local:
-            raise ConfigError(f"The token for {self.url} would be readable on its way.", hint="Use https://.")
+        if (token is not None or self._url.userinfo) and self._url.scheme == "http" and not is_local:
+            raise ConfigError(f"The secret for {self.url} would be readable on its way.", hint="Use https://.")
         self._http = httpx2.AsyncClient(
             timeout=None,
             trust_env=not is_local,  # a proxy that the environment names is none for this machine's own servers
@@ -98,12 +102,7 @@ class Connection:
             return Answer(self.url, tool, number, response.status_code, kind, await self._read(response))
 
     def _request(self, number: int, tool: str, arguments: Mapping[str, Any]) -> bytes:
-        meta = {
-            f"{_META}protocolVersion": PROTOCOL,
-            f"{_META}clientInfo": {"name": "oneiric-mcp", "version": version("oneiric-mcp")},
-            f"{_META}clientCapabilities": {},
-        }
-        params = {"name": tool, "arguments": dict(arguments), "_meta": meta}
+        params = {"name": tool, "arguments": dict(arguments), "_meta": self._meta}
         return to_json({"jsonrpc": "2.0", "id": number, "method": "tools/call", "params": params})
 
     def _headers(self, tool: str) -> dict[str, str]:
