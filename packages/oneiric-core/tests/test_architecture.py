@@ -38,6 +38,7 @@ FLOORS = [
     "oneiric.adapters.payload",
     "oneiric.adapters.targets",
     "oneiric.validation",
+    "oneiric.own_words",
     "oneiric.masking",
     "oneiric.errors",
 ]

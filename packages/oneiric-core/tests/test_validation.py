@@ -284,10 +284,59 @@ def test_a_sentence_may_name_the_scheme_of_a_url_and_none_of_the_rest():
         @field_validator("link")
         @classmethod
         def _link(cls, value: str) -> str:
-            raise ValueError("write gopher://host instead of geheim")
+            raise ValueError(f"write gopher://host instead of {value.replace('gopher://', '').strip()}")
 
     assert messages({"link": "gopher://geheim"}, Web) == ["`link`: write gopher://host instead of …."]
-    assert messages({"link": "geheim gopher://"}, Web) == ["`link`: write …host instead of …."]
+    assert messages({"link": "geheim gopher://"}, Web) == ["`link`: write gopher://host instead of …."]
+
+
+KINDS = "`redis`, `local storage`"
+
+
+class Store(AdapterSettings):
+    kind: str = ""
+    link: str = ""
+    password: SecretStr | None = None
+
+    @field_validator("kind")
+    @classmethod
+    def _kind(cls, value: str) -> str:
+        if not value:
+            return value
+        try:
+            raise LookupError("a redis of another kind can't be had")
+        except LookupError as error:
+            raise ValueError(f"{error}; the kinds are {KINDS}") from None
+
+    @field_validator("link")
+    @classmethod
+    def _link(cls, value: str) -> str:
+        if value:
+            raise ValueError(f"{value} isn't {value[1:5]!r} or {value[:6]}, and not 'redis' either")
+        return value
+
+    @model_validator(mode="after")
+    def _together(self) -> Store:
+        if self.password is not None:
+            raise ValueError(f"a redis wants no password, as {self.password.get_secret_value()}")
+        return self
+
+
+@pytest.mark.parametrize("value", ["redis", "Redis", "storage", "local storage", "kind", "a redis of another kind"])
+def test_a_sentence_keeps_its_own_words_though_the_value_has_them_too(value: str):
+    said = "`kind`: a redis of another kind can't be had; the kinds are `redis`, `local storage`."
+    assert messages({"kind": value}, Store) == [said]
+
+
+def test_what_it_quotes_of_the_value_goes():
+    assert messages({"link": "geheimnis"}, Store) == ["`link`: … isn't … or …, and not 'redis' either."]
+    assert messages({"link": "redisgeheim"}, Store) == ["`link`: … isn't … or …, and not 'redis' either."]
+
+
+def test_of_a_secret_not_even_a_word_of_its_own_is_left():
+    assert messages({"password": "redis"}, Store) == ["a … wants no password, as …."]
+    assert messages({"password": "my redis"}, Store) == ["a … wants no password, as …."]
+    assert messages({"password": "geheimnis", "kind": ""}, Store) == ["a redis wants no password, as …."]
 
 
 def test_nearest_ignores_case_and_the_choice_of_dash():

@@ -15,8 +15,11 @@ from typing import TYPE_CHECKING, Any, TypeVar, get_args
 from pydantic import BaseModel, ValidationError
 from pydantic_core.core_schema import ErrorType
 
+from oneiric.masking import is_secret
+from oneiric.own_words import without_values
+
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator, Sequence
+    from collections.abc import Collection, Iterable, Iterator
 
     from pydantic.fields import FieldInfo
     from pydantic_core import ErrorDetails
@@ -45,12 +48,7 @@ _UNQUOTED = {
 }
 """Our sentence in place of those of pydantic's own that quote the value, or a part of it."""
 
-_SCHEME = re.compile(r"\A\s*[A-Za-z][A-Za-z0-9+.-]*(?=://)")
-"""What a URL begins with, which is no secret, and which a sentence has to be able to name."""
 _SURROGATE = re.compile(r"[\ud800-\udfff]")
-
-_SHORTEST_SECRET = 3
-"""Shorter values are no secrets, and striking them out of a sentence would leave none of it."""
 
 Location = tuple[int | str, ...]
 """The keys and indexes that lead to a value."""
@@ -185,12 +183,12 @@ def _problem(model: type[BaseModel], detail: ErrorDetails) -> Problem:
         return Problem(path, f"`{path}` is not a setting." + ("" if suggestion else known), suggestion)
     if detail["type"] == "missing":
         return Problem(path, f"`{path}` is required.")
-    reason = _reason(detail)
+    reason = _reason(model, detail)
     sentence = reason if reason.endswith((".", "!", "?")) else f"{reason}."
     return Problem(path, f"`{path}`: {_uncapitalised(sentence)}" if path else sentence)
 
 
-def _reason(detail: ErrorDetails) -> str:
+def _reason(model: type[BaseModel], detail: ErrorDetails) -> str:
     """What is wrong, without the value."""
     kind = detail["type"]
     if kind == "union_tag_invalid":
@@ -198,23 +196,19 @@ def _reason(detail: ErrorDetails) -> str:
     if kind in _PYDANTICS_OWN:
         return _UNQUOTED.get(kind, detail["msg"])
     reason = detail["msg"].removeprefix("Value error, ").removeprefix("Assertion failed, ")
-    return _without(list(_texts(detail["input"])), reason)
+    given, secrets = list(_texts(detail["input"])), list(_secret_texts(model, detail))
+    return without_values(reason, given, secrets, detail.get("ctx", {}).get("error"))
 
 
-def _without(given: Sequence[str], sentence: str) -> str:
-    """A validator's own sentence without what it may repeat of the input: that, what is quoted, and words that occur in it.
-
-    A word that is struck out for nothing costs less than a piece of a password that is not.
-    """
-    forms = {form for text in given for form in (text, repr(text)[1:-1], *text.split())}
-    for form in sorted(forms, key=len, reverse=True):
-        if len(form.strip()) >= _SHORTEST_SECRET:
-            sentence = re.sub(re.escape(form), "…", sentence, flags=re.IGNORECASE)
-    everything = " ".join(_SCHEME.sub("", text) for text in given).casefold()
-    sentence = re.sub(r"""'[^']+'|"[^"]+\"""", "…", sentence)
-    return re.sub(
-        rf"\w{{{_SHORTEST_SECRET + 1},}}", lambda word: "…" if word[0].casefold() in everything else word[0], sentence
-    )
+def _secret_texts(model: type[BaseModel], detail: ErrorDetails) -> Iterator[str]:
+    """All text of the input in fields that are declared to be secret."""
+    location, given = detail["loc"], detail["input"]
+    for name, field in _fields(model):
+        if is_secret(field.annotation):
+            if location:
+                yield from _texts(given) if location[0] == name else ()
+            elif isinstance(given, Mapping):
+                yield from _texts(given.get(name))
 
 
 def _texts(value: object) -> Iterator[str]:
