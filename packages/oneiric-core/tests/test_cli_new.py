@@ -37,10 +37,15 @@ class TestNew:
 
     def test_a_type_without_a_contract_is_said(self, site: Site):
         assert "has no contract here" in site.oneiric("new", "red-panda", "--type", "cache").stdout
-        answer = site.oneiric("new", "blue-panda", "--type", "databse").stdout
-        assert (
-            "has no contract here: it has to bring `init`, `health` and `cleanup`. Did you mean `database`?" in answer
-        )
+
+    def test_a_slip_in_the_type_is_refused_with_the_nearest_and_writes_nothing(self, site: Site):
+        error = site.json("new", "red-panda", "--type", "databse", code=1)["error"]
+        assert error["message"] == "No adapter is of the type 'databse'."
+        assert error["hint"] == "Did you mean `database`? For a type of your own, add --own-type."
+        assert [*site.work.iterdir()] == []
+        answer = site.oneiric("new", "red-panda", "--type", "databse", "--own-type").stdout
+        assert "The type `databse` has no contract here: it has to bring `init`, `health` and `cleanup`." in answer
+        assert (site.work / "oneiric-red-panda").is_dir()
 
     def test_what_can_not_be_writes_nothing(self, site: Site):
         site.install_adapter("nova")

@@ -12,7 +12,6 @@ from oneiric.cli.output import JsonOption, console, print_json
 from oneiric.discovery import discover
 from oneiric.discovery.catalog import TYPES
 from oneiric.scaffold import Names, package_files, write_package
-from oneiric.validation import nearest
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -30,11 +29,17 @@ def new(
     distribution: Annotated[
         str | None, typer.Option("--distribution", help="What pip will install; otherwise `oneiric-NAME`.")
     ] = None,
+    own_type: Annotated[
+        bool, typer.Option("--own-type", help="The type is one of your own, though its name is like that of another.")
+    ] = False,
     json: JsonOption = False,
 ) -> None:
     """Write a package for a new adapter, whose tests run at once and fail only on what is left to write."""
     names = Names(name, adapter_type, distribution or f"oneiric-{name}")
-    names.check_free(discover())
+    catalog = discover()
+    names.check_free(catalog)
+    if not own_type:
+        names.check_type(catalog)
     files = package_files(names)
     folder = directory or Path(names.distribution)
     write_package(files, folder.absolute())
@@ -66,6 +71,4 @@ def _answer(names: Names, folder: Path, files: Mapping[str, str]) -> dict[str, A
 
 
 def _about_type(adapter_type: str) -> str:
-    near = " or ".join(f"`{other}`" for other in nearest(adapter_type, TYPES))
-    note = f"The type `{adapter_type}` has no contract here: it has to bring `init`, `health` and `cleanup`."
-    return f"{note} Did you mean {near}?" if near else note
+    return f"The type `{adapter_type}` has no contract here: it has to bring `init`, `health` and `cleanup`."

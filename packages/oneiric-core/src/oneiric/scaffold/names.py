@@ -10,7 +10,9 @@ from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
+from oneiric.discovery.catalog import TYPES
 from oneiric.errors import OneiricError
+from oneiric.validation import nearest
 
 if TYPE_CHECKING:
     from oneiric.discovery import Catalog
@@ -70,6 +72,16 @@ class Names:
             raise OneiricError(
                 f"The distribution {self.distribution!r}, or its module `{self.module}`, is installed already.",
                 hint="Give another name by --distribution.",
+            )
+
+    def check_type(self, catalog: Catalog) -> None:
+        """Raise OneiricError where the type is unknown, and nearly one that has a contract or an installed adapter: a slip."""
+        known = {*TYPES, *(spec.type for spec in catalog)}
+        near = [] if self.type in known else nearest(self.type, known)
+        if near:
+            raise OneiricError(
+                f"No adapter is of the type {self.type!r}.",
+                hint=f"Did you mean `{near[0]}`? For a type of your own, add --own-type.",
             )
 
 
