@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+from uuid import uuid4
 
 import pytest
+from fastmcp import Client
 from oneiric import Targets, discover
 from oneiric.config import problems_of
 from oneiric.embedded import Place
 from oneiric.errors import ConfigError
+from oneiric_mcp import Installation, build_server
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from oneiric.spec import AdapterSpec
 
 SPECS = {spec.name: spec for spec in discover() if any(str(value) == "embedded://" for value in spec.example.values())}
@@ -68,3 +73,41 @@ def test_what_is_wrong_is_said_in_the_same_words(name: str, url: str) -> None:
     (problem,) = problems_of(SPECS[name].settings, config(SPECS[name], url), {})
     assert problem.message.partition(": ")[2].casefold() == sentence.casefold()
     assert "geheim" not in problem.message
+
+
+@pytest.fixture
+def started(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The URLs of servers that anybody wants to join."""
+    urls: list[str] = []
+
+    async def join(url: str, *_: object, **__: object) -> None:
+        urls.append(url)
+        raise ConfigError("This test starts no server.")
+
+    for module in ("postgres.server_adapter", "rq.engine", "celery.homes", "redis_pubsub.bus"):
+        monkeypatch.setattr(f"oneiric_{module}.join", join)
+    return urls
+
+
+@pytest.mark.parametrize("name", SPECS)
+async def test_a_config_from_the_wire_starts_no_server(name: str, tmp_path: Path, started: list[str]) -> None:
+    stored, other = f"embedded://{uuid4().hex}", f"embedded://{uuid4().hex}"
+    spec = SPECS[name]
+    (key,) = (each for each, value in spec.example.items() if value == "embedded://")
+    file = tmp_path / "oneiric.yaml"
+    file.write_text(f"adapters: {{it: {{adapter: {name}, {key}: '{stored}'}}}}", encoding="utf-8")
+    async with Client(build_server(Installation(file), allow_writes=True)) as client:
+
+        async def call(tool: str, url: str) -> Any:
+            given = {"adapter_name": name if tool == "validate_adapter_config" else "it", "config": config(spec, url)}
+            return (await client.call_tool(tool, given)).structured_content
+
+        for url in (other, "embedded://", f"embedded://{tmp_path}/data"):
+            assert (await call("validate_adapter_config", url))["valid"]
+            answer = await call("test_adapter_connection", url)
+            assert (answer["success"], answer["error_class"]) == (False, "TargetRefused")
+            assert "in no stored config" in answer["error"]
+        assert started == []
+        assert not (tmp_path / "data").exists()
+        await call("test_adapter_connection", stored)
+        assert started == ([] if name == "qdrant" else [stored])

@@ -8,17 +8,17 @@ from urllib.parse import urlsplit
 from oneiric.adapters.base import AdapterSettings
 from oneiric.adapters.targets import Endpoint, Targets
 from oneiric.adapters.vector import DURABLE, EXACT_SEARCH
+from oneiric.embedded import Place, is_embedded
 from pydantic import AfterValidator, Field, FiniteFloat, SecretStr, model_validator
 
-_EMBEDDED = "embedded://"
 _REST_PORT = 6333
 
 Index = Literal["keyword", "number", "bool"]
 
 
 def _check_url(url: str) -> str:
-    if url.startswith(_EMBEDDED):
-        _check_folder(url.removeprefix(_EMBEDDED))
+    if is_embedded(url):
+        Place.parse(url)
         return url
     try:
         parts = urlsplit(url)
@@ -34,13 +34,6 @@ def _check_url(url: str) -> str:
     return url
 
 
-def _check_folder(folder: str) -> None:
-    if folder and (not folder.startswith("/") or folder.strip("/ ") == ""):
-        raise ValueError("an embedded URL ends after its two slashes, or goes on with the absolute path of a folder")
-    if "\0" in folder:
-        raise ValueError("the folder holds a NUL character")
-
-
 def _check_key(key: SecretStr) -> SecretStr:
     text = key.get_secret_value()
     if not text or not text.isascii() or not text.isprintable() or " " in text:
@@ -53,8 +46,8 @@ class QdrantSettings(AdapterSettings):
 
     url: Annotated[str, AfterValidator(_check_url)]
     """A server (`http://host:6333`, `https://…` with TLS, Qdrant Cloud's URL; the port is 6333 where none is given),
-    `embedded://` (in memory, gone at the end), or `embedded:///folder` (kept in that folder, made where there is none;
-    `embedded:///~/folder` is in the home directory)."""
+    `embedded://` (in memory, this adapter's alone, gone at the end), or `embedded:///folder` (kept in that folder, made where
+    there is none; `embedded:///~/folder` is in the home directory)."""
 
     engine: Literal["local", "edge"] = "local"
     """What keeps `embedded:///folder`. `local`: qdrant-client's local mode, for small data. `edge`: Qdrant Edge, which
@@ -105,10 +98,7 @@ class QdrantSettings(AdapterSettings):
     @property
     def folder(self) -> str | None:
         """Where embedded data are; empty where that is in memory, None where there is a server."""
-        if not self.url.startswith(_EMBEDDED):
-            return None
-        folder = self.url.removeprefix(_EMBEDDED)
-        return folder.removeprefix("/") if folder.startswith("/~/") else folder
+        return Place.parse(self.url).path or "" if is_embedded(self.url) else None
 
     def targets(self) -> Targets:
         """The server, or the folder."""

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from oneiric.config import references_in
 from oneiric.diagnostics.addresses import address_of, name_of
 from oneiric.diagnostics.network import shown
+from oneiric.embedded import Place, is_embedded
 from oneiric.errors import ConfigError, TargetRefused
 from oneiric.validation import path_of, shape_problem
 
@@ -80,7 +81,8 @@ class AllowedTargets:
         object.__setattr__(self, "parsed", tuple(AllowedHost.parse(host) for host in sorted(self.hosts)))
 
     def check_values(self, instance: Instance) -> None:
-        """Raise TargetRefused for a reference, or a URL of a file, that no stored config of this adapter has at the same key.
+        """Raise TargetRefused for a reference, or a URL of a file, that no stored config of this adapter has at the same key,
+        and for a server on this machine that none of them starts.
 
         To be called before any reference is resolved: it would send a secret of this machine wherever the config says.
         """
@@ -101,6 +103,9 @@ class AllowedTargets:
             and instance.values not in own
         ):
             raise TargetRefused("The config holds a `file:` URL.", adapter=instance.name, hint=_STORED)
+        if not _embedded(instance.values) <= {place for values in own for place in _embedded(values)}:
+            message = f"An `embedded:` URL in the config is in no stored config of `{instance.adapter}`."
+            raise TargetRefused(message, adapter=instance.name, hint=_STORED)
 
     def check_targets(
         self, instance: Instance, targets: Targets | None, stored: Iterable[tuple[Instance, Targets]]
@@ -139,6 +144,18 @@ def _file(path: str) -> str | None:
     try:
         return str(Path(path).expanduser().resolve())
     except (OSError, ValueError, RuntimeError):
+        return None
+
+
+def _embedded(values: Mapping[str, Any]) -> set[Place | None]:
+    """The servers that are started for the values, unless they run; None for a URL that is none of theirs."""
+    return {_place_of(text) for text in map(str.strip, _texts(values)) if is_embedded(text)}
+
+
+def _place_of(url: str) -> Place | None:
+    try:
+        return Place.parse(url)
+    except ConfigError:
         return None
 
 
