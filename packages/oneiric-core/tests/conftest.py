@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -18,9 +19,11 @@ from oneiric.discovery.loading import load_plugins
 
 sys.path.append(str(Path(__file__).parent))
 import forked
+from scripted_connection import Scripted
+from tiny_house import House, new_name
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping, Sequence
+    from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator, Mapping, Sequence
 
     from oneiric import Adapter
     from oneiric.discovery import Plugin
@@ -256,3 +259,46 @@ def catalog_of(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Catalog]:
         return Catalog(specs, hooks=hooks)
 
     return make
+
+
+@pytest.fixture
+def listener() -> Iterator[socket.socket]:
+    """A socket that listens, and whose connections the kernel accepts."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        yield server
+
+
+@pytest.fixture
+def nobody() -> int:
+    """A port that nothing listens on."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        return int(server.getsockname()[1])
+
+
+@pytest.fixture
+def scripted() -> list[str]:
+    """What the adapter of `scripted_connection` does from now on."""
+    Scripted.log = []
+    return Scripted.log
+
+
+@pytest.fixture(params=["kept", "not-kept"])
+async def house(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[House]:
+    """A place of either kind."""
+    house = House(f"embedded://{tmp_path}/kept" if request.param == "kept" else new_name())
+    yield house
+    await house.close()
+
+
+@pytest.fixture
+async def kept(tmp_path: Path) -> AsyncIterator[House]:
+    house = House(f"embedded://{tmp_path}/kept")
+    yield house
+    await house.close()
+
+
+@pytest.fixture
+async def not_kept() -> AsyncIterator[House]:
+    house = House(new_name())
+    yield house
+    await house.close()

@@ -1,4 +1,4 @@
-"""The guard at the sockets; the connection test's own are in test_diagnostics_connection.py."""
+"""The guard at the sockets; the connection test's own are in test_diagnostics_refusals.py."""
 
 from __future__ import annotations
 
