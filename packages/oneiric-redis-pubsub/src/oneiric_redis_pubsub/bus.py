@@ -7,7 +7,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from oneiric.adapters.base import Health
-from oneiric.adapters.messaging import MessageAdapter, Outgoing
+from oneiric.adapters.messaging import MessageAdapter
 from oneiric.adapters.messaging.checking import Checks
 from oneiric.embedded import join
 from oneiric.embedded.valkey import ValkeyEngine
@@ -19,6 +19,7 @@ from oneiric_redis_pubsub.session import Session
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from oneiric.adapters.messaging import Outgoing
     from oneiric.adapters.messaging.checking import Checked
     from redis.asyncio import Redis
 
@@ -97,10 +98,8 @@ class RedisBus(MessageAdapter):
         """Publish a message; returns its id."""
         session, checks = self._ready(), self._checks
         checks.queue(queue)
-        one = Outgoing(
-            body=message, key=key, headers={} if headers is None else headers, idempotency_key=idempotency_key
-        )
-        return (await self._publish(session, queue, [self._checked(checks, one)], timeout))[0]
+        one = self._fitting(checks.outgoing(message, key, {} if headers is None else headers, idempotency_key))
+        return (await self._publish(session, queue, [one], timeout))[0]
 
     async def publish_many(
         self, queue: str, messages: Iterable[Mapping[str, Any] | Outgoing], *, timeout: float | None = None
@@ -108,7 +107,7 @@ class RedisBus(MessageAdapter):
         """Publish messages in their order, together; returns their ids."""
         session, checks = self._ready(), self._checks
         checks.queue(queue)
-        checked = [self._checked(checks, message) for message in messages]
+        checked = [self._fitting(checks.message(message)) for message in messages]
         return await self._publish(session, queue, checked, timeout)
 
     async def _publish(self, session: Session, queue: str, messages: list[Checked], timeout: float | None) -> list[str]:
@@ -174,8 +173,8 @@ class RedisBus(MessageAdapter):
     def _checks(self) -> Checks:
         return Checks(self.capabilities, self.name)
 
-    def _checked(self, checks: Checks, message: object) -> Checked:
-        checked = checks.message(message)
+    def _fitting(self, checked: Checked) -> Checked:
+        """The message, which is not too large."""
         if len(checked.body) > self.settings.max_message_bytes // 4:
             size = len(checked.body.encode())
             if size > self.settings.max_message_bytes:

@@ -38,7 +38,9 @@ class Line:
 
     async def call(self, *command: Any, timeout: float | None = None) -> Any:
         """The answer to a command. Raises an OneiricError; a server's error that has no class of its own as MessagingError."""
-        wire, limit = await self._ready(timeout)
+        wire, limit = self._wire, self._timeout if timeout is None else timeout
+        if wire is None or wire.error is not None:
+            wire, limit = await self._connection(limit)
         try:
             return await wire.call(command, limit)
         except _FAILURES as error:
@@ -46,7 +48,9 @@ class Line:
 
     async def call_all(self, commands: Sequence[Command], *, timeout: float | None = None) -> list[Any]:
         """The answers to commands that are sent together; an error of the server's is one of them."""
-        wire, limit = await self._ready(timeout)
+        wire, limit = self._wire, self._timeout if timeout is None else timeout
+        if wire is None or wire.error is not None:
+            wire, limit = await self._connection(limit)
         try:
             answers = await wire.call_many(commands, limit)
         except _FAILURES as error:
@@ -66,7 +70,8 @@ class Line:
 
     async def open(self) -> None:
         """Connect, if it isn't connected."""
-        await self._ready(None)
+        if self._wire is None or self._wire.error is not None:
+            await self._connection(self._timeout)
 
     async def close(self) -> None:
         """Close it for good."""
@@ -78,12 +83,8 @@ class Line:
         if wire is not None:
             await wire.close(self._cleaned_up())
 
-    async def _ready(self, timeout: float | None) -> tuple[Wire, float]:
-        """A wire that works, and the seconds that are left for the call."""
-        limit = self._timeout if timeout is None else timeout
-        wire = self._wire
-        if wire is not None and wire.error is None:
-            return wire, limit
+    async def _connection(self, limit: float) -> tuple[Wire, float]:
+        """A new wire, and the seconds that are left for the call."""
         loop = asyncio.get_running_loop()
         end = loop.time() + limit
         try:

@@ -63,11 +63,12 @@ class Session:
         if self._member is not None:
             await self._member.leave()
 
-    def aside(self, work: Coroutine[None, None, None]) -> None:
+    def aside(self, work: Coroutine[None, None, None]) -> asyncio.Task[None]:
         """Do something that nobody waits for; it ends with the session."""
         task = self.loop.create_task(work, name="oneiric-redis-aside")
         self._aside.add(task)
         task.add_done_callback(self._aside.discard)
+        return task
 
     def is_handled_in(self, task: asyncio.Task[object] | None) -> bool:
         """Whether the task is one of those in which our callbacks run."""

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from redis import exceptions as driver
 
 from oneiric_redis_pubsub.connector import close
+from oneiric_redis_pubsub.replies import PENDING, Replies
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -49,7 +50,7 @@ class Wire:
     def __init__(self, connection: AbstractConnection) -> None:
         self._connection = connection
         # The driver's ways to send and to read are coroutines that close the connection where their task is cancelled, and
-        # cost as much as all the rest; so its stream and its parser are used as they are.
+        # cost as much as all the rest; so its streams are used as they are.
         self._writer: asyncio.StreamWriter = connection._writer  # type: ignore[assignment]  # noqa: SLF001
         self._loop = asyncio.get_running_loop()
         self._calls: deque[Call] = deque()
@@ -65,14 +66,16 @@ class Wire:
     async def call(self, command: Command, timeout: float) -> Any:
         """The answer to a command. Raises what the driver makes of the server's errors, or TimeoutError."""
         answer = self._send(packed(command), timeout)
-        await self._has_room()
+        if self._is_full:
+            await self._room()
         return await answer
 
     async def call_many(self, commands: Iterable[Command], timeout: float) -> list[Any]:
         """The answers to commands that are sent together, in order; an error is one of them."""
         answers = [self._send(packed(command), timeout) for command in commands]
         try:
-            await self._has_room()
+            if self._is_full:
+                await self._room()
             if answers:
                 await asyncio.wait(answers[-1:])  # the answers come in order, so with the last all are there
         except BaseException:
@@ -111,25 +114,28 @@ class Wire:
             unsent, self._unsent = self._unsent, []
             self._writer.write(b"".join(unsent))
 
-    async def _has_room(self) -> None:
-        """Wait where too much is still to be sent."""
-        if self._writer.transport.get_write_buffer_size() < _MOST_UNSENT:
-            return
+    @property
+    def _is_full(self) -> bool:
+        """Whether too much is still to be sent."""
+        return self._writer.transport.get_write_buffer_size() >= _MOST_UNSENT
+
+    async def _room(self) -> None:
+        """Wait until it is less."""
         try:
             await self._writer.drain()
         except OSError as error:
             self._fail(error)
 
     async def _read(self) -> None:
-        parser: Any = self._connection._parser  # noqa: SLF001 - see above
-        read = parser.read_response
+        replies = Replies(self._connection._reader)  # type: ignore[arg-type]  # noqa: SLF001 - see above
         try:
             while True:
-                try:
-                    answer = await read()
-                except _ANSWERS as error:
-                    answer = error
-                self._answer(answer)
+                await replies.more()
+                self._heard = self._loop.time()
+                while (answer := replies.next()) is not PENDING:
+                    if isinstance(answer, Exception) and not isinstance(answer, _ANSWERS):
+                        raise answer
+                    self._answer(answer)
         except BaseException as error:
             self._fail(error if isinstance(error, Exception) else driver.ConnectionError("closed"))
             await close(self._connection)
@@ -137,10 +143,8 @@ class Wire:
                 raise
 
     def _answer(self, answer: Any) -> None:
-        self._heard = self._loop.time()
-        waiting = (
-            self._calls.popleft().answer
-        )  # IndexError, and the end of the connection, for what nobody has asked for
+        # IndexError, and the end of the connection, for what nobody has asked for
+        waiting = self._calls.popleft().answer
         if waiting.done():
             return
         if isinstance(answer, Exception):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from oneiric.errors import ConnectionFailed, DeadlineExceeded, OneiricError
@@ -23,6 +24,10 @@ _BATCH = 200
 _CLEANED_UP = "The adapter was cleaned up before this call was done."
 
 
+Waiting = tuple["Checked", "asyncio.Future[bytes]"]
+"""A message, and the id that it gets."""
+
+
 class Publisher:
     """Publishes to one queue. Who is alone is sent at once; who comes while others are under way, with those that come too."""
 
@@ -32,7 +37,7 @@ class Publisher:
         self._names = (keys.stream, keys.tail, keys.latest, keys.ages)
         self._remembered = int(remembered * 1000)
         self._under_way = 0
-        self._waiting: list[tuple[Checked, asyncio.Future[bytes]]] = []
+        self._waiting: list[Waiting] = []
         self.tidied_at: float | None = None
         """When the queue is to be trimmed next, on the event loop's clock; None where it wasn't published to yet."""
 
@@ -49,6 +54,8 @@ class Publisher:
         if not self._waiting:
             self.session.loop.call_soon(self._send, group)
         self._waiting.append((message, answer))
+        if timeout == self.session.settings.timeout:
+            return (await answer).decode()  # it ends then with all that are sent together: a timer for each costs much
         try:
             async with asyncio.timeout(timeout):
                 return (await answer).decode()
@@ -68,24 +75,29 @@ class Publisher:
     def _send(self, group: str) -> None:
         waiting, self._waiting = self._waiting, []
         for start in range(0, len(waiting), _BATCH):
-            self.session.aside(self._together(waiting[start : start + _BATCH], group))
+            batch = waiting[start : start + _BATCH]
+            self.session.aside(self._together(batch, group)).add_done_callback(partial(self._ended, batch))
 
-    async def _together(self, waiting: list[tuple[Checked, asyncio.Future[bytes]]], group: str) -> None:
+    async def _together(self, batch: list[Waiting], group: str) -> None:
         """Publish what has waited; those who were cancelled before it was sent are left out."""
-        waiting = [(message, answer) for message, answer in waiting if not answer.done()]
-        error: OneiricError = ConnectionFailed(_CLEANED_UP, adapter=self.session.adapter, transient=False)
-        ids: list[bytes] = []
+        batch = [(message, answer) for message, answer in batch if not answer.done()]
+        if not batch:
+            return
         try:
-            ids = await self._step([message for message, _ in waiting], group, self.session.settings.timeout)
-        except OneiricError as raised:
-            error = raised
-        finally:
-            if not ids:  # our task may have been cancelled, by a cleanup
-                for _, answer in waiting:
-                    _fail(answer, error)
-        for (_, answer), each in zip(waiting, ids, strict=False):
+            ids = await self._step([message for message, _ in batch], group, self.session.settings.timeout)
+        except OneiricError as error:
+            for _, answer in batch:
+                _fail(answer, error)
+            return
+        for (_, answer), each in zip(batch, ids, strict=True):
             if not answer.done():
                 answer.set_result(each)
+
+    def _ended(self, batch: list[Waiting], _task: asyncio.Task[None]) -> None:
+        """Let nobody wait on: a cleanup may have cancelled the task, even before it began."""
+        for _, answer in batch:
+            if not answer.done():
+                _fail(answer, ConnectionFailed(_CLEANED_UP, adapter=self.session.adapter, transient=False))
 
     async def _step(self, messages: Sequence[Checked], group: str, timeout: float) -> list[bytes]:
         arguments: list[Any] = [self._keys.channel, group, self._keys.once, self._remembered]

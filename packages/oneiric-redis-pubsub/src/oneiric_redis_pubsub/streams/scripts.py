@@ -70,7 +70,7 @@ PUBLISH = Script(
     """
 -- KEYS: stream, tail, latest, ages. ARGV: channel, group to be made, what idempotency keys begin with, how long they are
 -- remembered; then body, headers, key and idempotency key of each message. Returns the ids.
-local ids = {}
+local ids, before = {}, redis.call('GET', KEYS[2]) or ''
 if ARGV[2] ~= '' then redis.pcall('XGROUP', 'CREATE', KEYS[1], ARGV[2], '0', 'MKSTREAM') end
 for at = 5, #ARGV, 4 do
   local body, headers, key, once = ARGV[at], ARGV[at + 1], ARGV[at + 2], ARGV[at + 3]
@@ -89,11 +89,12 @@ for at = 5, #ARGV, 4 do
       redis.call('ZADD', KEYS[4], string.match(id, '^%d+'), key)
     end
     if once ~= '' then redis.call('SET', ARGV[3] .. once, id, 'PX', ARGV[4]) end
-    local before = redis.call('SET', KEYS[2], id, 'GET') or ''
     redis.call('PUBLISH', ARGV[1], id .. '\\n' .. before .. '\\n' .. key .. '\\n' .. headers .. '\\n' .. body)
+    before = id
   end
   ids[#ids + 1] = id
 end
+if before ~= '' then redis.call('SET', KEYS[2], before) end
 return ids
 """
 )

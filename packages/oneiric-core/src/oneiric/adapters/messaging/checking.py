@@ -51,17 +51,17 @@ class Checks:
 
     def message(self, message: object) -> Checked:
         """A message to be published: a mapping, or an Outgoing."""
-        outgoing = message if isinstance(message, Outgoing) else Outgoing(body=message)  # type: ignore[arg-type]
-        self.can(ORDER_BY_KEY, outgoing.key)
-        self.can(IDEMPOTENCY, outgoing.idempotency_key)
-        for name, key in {"key": outgoing.key, "idempotency_key": outgoing.idempotency_key}.items():
-            if key is not None and not _is_name(key):
-                self._refuse(f"`{name}` is not 1 to {LONGEST_NAME} characters that can be printed")
+        if isinstance(message, Outgoing):
+            return self.outgoing(message.body, message.key, message.headers, message.idempotency_key)
+        return self.outgoing(message, None, {}, None)
+
+    def outgoing(self, body: object, key: object, headers: object, idempotency_key: object) -> Checked:
+        """A message to be published, from the arguments of `publish`."""
         return Checked(
-            body=self._body(outgoing.body),
-            key=outgoing.key,
-            headers=self._headers(outgoing.headers),
-            idempotency_key=outgoing.idempotency_key,
+            key=self._key("key", ORDER_BY_KEY, key),
+            idempotency_key=self._key("idempotency_key", IDEMPOTENCY, idempotency_key),
+            body=self._body(body),
+            headers=self._headers(headers),
         )
 
     def consumer(self, callback: object, group: object, concurrency: object) -> None:
@@ -88,6 +88,14 @@ class Checks:
         """See that an option that was given can be had."""
         if option is not None and capability not in self.capabilities:
             raise Unsupported(f"This bus lacks the capability `{capability}`.", adapter=self.adapter)
+
+    def _key(self, name: str, capability: str, key: Any) -> str | None:
+        if key is None:
+            return None
+        self.can(capability, key)
+        if not _is_name(key):
+            self._refuse(f"`{name}` is not 1 to {LONGEST_NAME} characters that can be printed")
+        return str(key)
 
     def _body(self, body: object) -> str:
         if not isinstance(body, Mapping):
