@@ -40,6 +40,11 @@ async def test_the_password_is_that_of_the_settings_or_of_the_url(own_valkey: An
         assert "hunter" not in str(caught.value)
 
 
+async def test_an_embedded_broker_takes_the_place_of_one_with_a_password_and_tls() -> None:
+    """The URL is the only change."""
+    assert await works(broker_url="embedded://", password="hunter2", tls_ca_file="/etc/ca.pem", timeout=30)
+
+
 def certified(authority: trustme.CA, host: str = HOST) -> ssl.SSLContext:
     """A server that the authority says is that host."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)

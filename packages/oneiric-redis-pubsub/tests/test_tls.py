@@ -9,7 +9,7 @@ import pytest
 import trustme
 from oneiric.errors import ConnectionFailed
 from oneiric.testing.tls import tls_before
-from oneiric_redis_pubsub import RedisMessageAdapter
+from oneiric_redis_pubsub import RedisMessageAdapter, RedisStreamAdapter
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -55,3 +55,13 @@ async def test_the_name_of_the_host_may_be_left_unchecked(tls_port: int, tmp_pat
     settings = {"url": f"rediss://localhost:{tls_port}", "tls_ca_file": str(tmp_path / "ca.pem")}
     async with RedisMessageAdapter({**settings, "tls_check_hostname": False}) as bus:
         assert await bus.health()
+
+
+@pytest.mark.parametrize("adapter", [RedisMessageAdapter, RedisStreamAdapter])
+async def test_an_embedded_server_takes_the_place_of_one_with_a_password_and_tls(
+    adapter: type[RedisMessageAdapter | RedisStreamAdapter],
+) -> None:
+    """The URL is the only change."""
+    login = {"username": "app", "password": "hunter2", "tls_ca_file": "/etc/ca.pem"}
+    async with adapter({"url": "embedded://", "connect_timeout": 30, **login}) as bus:
+        assert await bus.publish("events", {"n": 1})

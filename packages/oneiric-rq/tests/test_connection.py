@@ -119,6 +119,11 @@ async def test_an_embedded_broker_is_shared_and_ends_with_its_last_user(tmp_path
         assert (await later.get_task_status(task_id))["state"] == "queued"
 
 
+async def test_an_embedded_broker_takes_the_place_of_one_with_a_password_and_tls() -> None:
+    """The URL is the only change."""
+    assert await works(url="embedded://", username="app", password="hunter2", tls_ca_file="/etc/ca.pem", timeout=30)
+
+
 async def test_a_connection_that_was_closed_while_idle_costs_no_call(adapter: RedisQueueAdapter, client: Redis) -> None:
     await asyncio.gather(*(adapter.queue_depth() for _ in range(10)))
     client.client_kill_filter(_type="normal", skipme=True)

@@ -26,11 +26,9 @@ class Connector:
     def __init__(self, settings: RedisSettings, server: Server) -> None:
         self._timeout = settings.connect_timeout
         self._class, where = _where(settings, server)
-        password = settings.password.get_secret_value() if settings.password else server.password
         self._options: dict[str, Any] = {
             **where,
-            "username": settings.username or server.username,
-            "password": password,
+            **settings.login(server),
             "db": server.database,
             "client_name": settings.client_name,
             "driver_info": None,

@@ -90,7 +90,7 @@ class RedisSettings(AdapterSettings):
         if self.username is not None and self.server.username is not None:
             raise ValueError("the `url` has a user already; leave out one of them")
         files = (self.tls_ca_file, self.tls_cert_file, self.tls_key_file)
-        if any(files) and not self.server.tls:
+        if any(files) and not (self.server.tls or self.server.is_embedded):
             raise ValueError("`tls_…_file` is for a `url` that begins with `rediss://`")
         if self.tls_key_file and not self.tls_cert_file:
             raise ValueError("`tls_key_file` is the key of a `tls_cert_file`, and there is none")
@@ -100,6 +100,13 @@ class RedisSettings(AdapterSettings):
     def server(self) -> Server:
         """What `url` says."""
         return parse(self.url)
+
+    def login(self, server: Server) -> dict[str, str | None]:
+        """The user and the password for that server; an embedded one has none, and asks for none."""
+        if self.server.is_embedded:
+            return {"username": None, "password": None}
+        password = self.password.get_secret_value() if self.password else server.password
+        return {"username": self.username or server.username, "password": password}
 
     def targets(self) -> Targets:
         """The server, and the files that are read to reach it."""

@@ -107,8 +107,7 @@ class Route:
         """The way to that address. Raises OSError where a file of the settings can't be read."""
         arguments: dict[str, Any] = {
             "db": address.database,
-            "username": settings.username or address.username,
-            "password": settings.password.get_secret_value() if settings.password else address.password,
+            **settings.login(address),
             "protocol": 2,
             "socket_timeout": None,  # the deadline is that of the call
             "socket_connect_timeout": None,

@@ -94,6 +94,13 @@ class RedisQueueSettings(AdapterSettings):
     schedule: dict[Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,100}$")], Recurring] = {}
     """What `run_schedule()` and `oneiric-rq schedule` submit again and again, by names of your choice."""
 
+    def login(self, address: Address) -> dict[str, str | None]:
+        """The user and the password for the broker at that address; an embedded one has none, and asks for none."""
+        if Address.parse(self.url).scheme is Scheme.EMBEDDED:
+            return {"username": None, "password": None}
+        password = self.password.get_secret_value() if self.password else address.password
+        return {"username": self.username or address.username, "password": password}
+
     def targets(self) -> Targets:
         """The broker, and what is read to reach it."""
         address = Address.parse(self.url)

@@ -43,8 +43,7 @@ def client(address: Address, settings: RedisQueueSettings) -> Redis:
     """A client that waits for a broker which is being restarted."""
     options: dict[str, Any] = {
         "db": address.database,
-        "username": settings.username or address.username,
-        "password": settings.password.get_secret_value() if settings.password else address.password,
+        **settings.login(address),
         "retry": Retry(ExponentialWithJitterBackoff(base=0.05, cap=3), _RETRIES),
         "protocol": 2,
     }
