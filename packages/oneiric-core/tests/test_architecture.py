@@ -35,6 +35,7 @@ FLOORS = [
     "oneiric.adapters.lasting",
     "oneiric.embedded",
     "oneiric.adapters.cancellation",
+    "oneiric.adapters.event_loops",
     "oneiric.adapters.payload",
     "oneiric.adapters.targets",
     "oneiric.validation",

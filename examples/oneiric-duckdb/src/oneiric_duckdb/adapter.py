@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 import time
 from contextlib import AsyncExitStack, aclosing, asynccontextmanager
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from oneiric.adapters.base import Health
 from oneiric.adapters.cancellation import undisturbed
 from oneiric.adapters.database import DatabaseAdapter
+from oneiric.adapters.event_loops import LoopLock
 
 from oneiric_duckdb import work
 from oneiric_duckdb.engine import Engine
@@ -41,12 +43,11 @@ class DuckdbAdapter(Session, DatabaseAdapter):
     settings: DuckdbSettings
 
     _engine: Engine | None = None
-    _lock: asyncio.Lock | None = None
 
     async def init(self) -> None:
         """Open the file (made where there is none) and its connections."""
         with self._translating():
-            async with self._opening():
+            async with self._opening.here():
                 if self._engine is None:
                     self._engine = await Engine.open(self.settings)
 
@@ -63,7 +64,7 @@ class DuckdbAdapter(Session, DatabaseAdapter):
 
     async def cleanup(self) -> None:
         """Close all connections, streams' too; what is running is interrupted."""
-        async with self._opening():  # an init() that is under way would open what nobody closes
+        async with self._opening.here():  # an init() that is under way would open what nobody closes
             engine, self._engine = self._engine, None
             if engine is not None:
                 await undisturbed(engine.close())
@@ -126,11 +127,9 @@ class DuckdbAdapter(Session, DatabaseAdapter):
             raise self.not_initialized()
         return self._engine
 
-    def _opening(self) -> asyncio.Lock:
-        """The lock of `init()` and `cleanup()`."""
-        if self._lock is None:
-            self._lock = asyncio.Lock()
-        return self._lock
+    @cached_property
+    def _opening(self) -> LoopLock:
+        return LoopLock()
 
     async def _run(
         self,

@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import time
 from contextlib import suppress
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from oneiric.adapters.base import Health
 from oneiric.adapters.cancellation import undisturbed
+from oneiric.adapters.event_loops import LoopLock
 from oneiric.adapters.queue import (
     FINAL,
     CancelOutcome,
@@ -49,11 +51,10 @@ class CeleryQueueAdapter(QueueAdapter):
     settings: CelerySettings
 
     _engine: Engine | None = None
-    _lock: asyncio.Lock | None = None
 
     async def init(self) -> None:
         """Connect to the broker and the result backend; an embedded one is started where nobody has."""
-        async with self._one_at_a_time():
+        async with self._opening.here():
             if self._engine is None:
                 async with deadline(self.settings.timeout, self.name, "Connecting"):
                     self._engine = await Engine.open(self.settings)
@@ -69,7 +70,7 @@ class CeleryQueueAdapter(QueueAdapter):
 
     async def cleanup(self) -> None:
         """Close all connections; calls under way end with an error."""
-        async with self._one_at_a_time():
+        async with self._opening.here():
             engine, self._engine = self._engine, None
             if engine is not None:
                 await undisturbed(engine.close())
@@ -217,10 +218,9 @@ class CeleryQueueAdapter(QueueAdapter):
     def _deadline(self, timeout: float | None, what: str) -> Any:
         return deadline(self.settings.timeout if timeout is None else timeout, self.name, what)
 
-    def _one_at_a_time(self) -> asyncio.Lock:
-        if self._lock is None:
-            self._lock = asyncio.Lock()
-        return self._lock
+    @cached_property
+    def _opening(self) -> LoopLock:
+        return LoopLock()
 
 
 async def _any_word(word: asyncio.Event) -> None:

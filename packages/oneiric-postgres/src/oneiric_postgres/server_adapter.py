@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import time
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from oneiric.adapters.base import Adapter, Health
+from oneiric.adapters.event_loops import LoopLock, refuse_while_running
 from oneiric.embedded import join
-from oneiric.errors import Unsupported
 
 from oneiric_postgres.connecting import arguments, connect
 from oneiric_postgres.embedded import PostgresEngine
@@ -35,14 +36,13 @@ class ServerAdapter(Adapter):
 
     _pool: Pool | None = None
     _member: Member | None = None
-    _opening: tuple[asyncio.AbstractEventLoop, asyncio.Lock] | None = None
 
     async def init(self) -> None:
         """Connect, as often as `pool_min_size` says.
 
         What another event loop left open is forgotten; Unsupported where that loop is still running.
         """
-        async with self._lock():
+        async with self._opening.here():
             self._forget_another_loops()
             if self._pool is not None:
                 return
@@ -72,7 +72,7 @@ class ServerAdapter(Adapter):
 
     async def cleanup(self) -> None:
         """Close all connections; calls that are under way get two seconds to finish."""
-        async with self._lock():  # an init() that is under way would open what nobody closes
+        async with self._opening.here():  # an init() that is under way would open what nobody closes
             pool, self._pool = self._pool, None
             if pool is None:
                 return
@@ -156,23 +156,15 @@ class ServerAdapter(Adapter):
         finally:
             pool.release(session)
 
-    def _lock(self) -> asyncio.Lock:
-        """The lock of `init()`, a new one where there is a new event loop."""
-        loop = asyncio.get_running_loop()
-        if self._opening is None or self._opening[0] is not loop:
-            self._opening = (loop, asyncio.Lock())
-        return self._opening[1]
+    @cached_property
+    def _opening(self) -> LoopLock:
+        return LoopLock()
 
     def _forget_another_loops(self) -> None:
         pool = self._pool
         if pool is None or pool.loop is asyncio.get_running_loop():
             return
-        if pool.loop.is_running():
-            raise Unsupported(
-                "The adapter is in use in another event loop, which is running.",
-                adapter=self.name,
-                hint="Use one adapter for each event loop, or `cleanup()` in the other first.",
-            )
+        refuse_while_running(pool.loop, self.name)
         self._pool = None
         pool.abandon()
 

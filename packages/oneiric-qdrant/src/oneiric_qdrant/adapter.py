@@ -5,13 +5,15 @@ from __future__ import annotations
 import asyncio
 import time
 from contextlib import asynccontextmanager
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from oneiric.adapters.base import Health
 from oneiric.adapters.cancellation import undisturbed
+from oneiric.adapters.event_loops import LoopLock, refuse_while_running
 from oneiric.adapters.vector import Distance, Match, Record, VectorAdapter
 from oneiric.adapters.vector.records import check_filter, check_limit, checked_collection, checked_vector
-from oneiric.errors import DeadlineExceeded, InvalidRequest, Unsupported
+from oneiric.errors import DeadlineExceeded, InvalidRequest
 
 from oneiric_qdrant.engine import chosen
 from oneiric_qdrant.errors import translated
@@ -46,14 +48,13 @@ class QdrantAdapter(VectorAdapter):
     settings: QdrantSettings
 
     _engine: Engine | None = None
-    _opening: tuple[asyncio.AbstractEventLoop, asyncio.Lock] | None = None
 
     async def init(self) -> None:
         """Connect to the server, or open what is embedded.
 
         What another event loop left open is closed first; Unsupported where that loop is still running.
         """
-        async with self._lock():
+        async with self._opening.here():
             await self._close_what_is_left()
             if self._engine is None:
                 self._engine = await self._opened()
@@ -76,7 +77,7 @@ class QdrantAdapter(VectorAdapter):
 
     async def cleanup(self) -> None:
         """Close everything; a call that is running in the embedded engine gets a few seconds to finish."""
-        async with self._lock():  # an init() that is under way would open what nobody closes
+        async with self._opening.here():  # an init() that is under way would open what nobody closes
             engine, self._engine = self._engine, None
             if engine is not None:
                 await undisturbed(engine.close())
@@ -274,24 +275,16 @@ class QdrantAdapter(VectorAdapter):
             hint="Give it more time by `timeout`, or look whether Qdrant is busy.",
         )
 
-    def _lock(self) -> asyncio.Lock:
-        """The lock of `init()`, a new one where there is a new event loop."""
-        loop = asyncio.get_running_loop()
-        if self._opening is None or self._opening[0] is not loop:
-            self._opening = (loop, asyncio.Lock())
-        return self._opening[1]
+    @cached_property
+    def _opening(self) -> LoopLock:
+        return LoopLock()
 
     async def _close_what_is_left(self) -> None:
         """Close what was opened in an event loop that is over."""
         engine = self._engine
         if engine is None or engine.is_at_home():
             return
-        if engine.loop.is_running():
-            raise Unsupported(
-                "The adapter is in use in another event loop, which is running.",
-                adapter=self.name,
-                hint="Use one adapter for each event loop, or `cleanup()` in the other first.",
-            )
+        refuse_while_running(engine.loop, self.name)
         self._engine = None
         await undisturbed(engine.close())
 

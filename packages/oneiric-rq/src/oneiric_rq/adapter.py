@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import time
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from oneiric.adapters.base import Health
+from oneiric.adapters.event_loops import LoopLock, refuse_while_running
 from oneiric.adapters.queue import CancelOutcome, QueueAdapter, Task, TaskState, TaskStatus
 from oneiric.adapters.queue.submission import check_queue, checked
 from oneiric.errors import (
@@ -17,7 +19,6 @@ from oneiric.errors import (
     TaskCancelled,
     TaskFailed,
     UnknownTask,
-    Unsupported,
 )
 
 from oneiric_rq import dependencies, encoding, health, keys, outcome, schedule, workers
@@ -56,11 +57,10 @@ class RedisQueueAdapter(QueueAdapter):
     settings: RedisQueueSettings
 
     _engine: Engine | None = None
-    _opening: tuple[asyncio.AbstractEventLoop, asyncio.Lock] | None = None
 
     async def init(self) -> None:
         """Connect to the broker."""
-        async with self._lock():
+        async with self._opening.here():
             if self._engine is not None and self._engine.loop is not asyncio.get_running_loop():
                 await self._leave_other_loop()
             if self._engine is None:
@@ -81,7 +81,7 @@ class RedisQueueAdapter(QueueAdapter):
 
     async def cleanup(self) -> None:
         """Close all connections; calls that are under way fail."""
-        async with self._lock():  # an init() that is under way would open what nobody closes
+        async with self._opening.here():  # an init() that is under way would open what nobody closes
             engine, self._engine = self._engine, None
             if engine is not None:
                 await engine.close()
@@ -303,24 +303,16 @@ class RedisQueueAdapter(QueueAdapter):
             await asyncio.sleep(_MOMENT)
         return CancelOutcome.TOO_LATE if said in {"again", "starting"} else CancelOutcome(said)
 
-    def _lock(self) -> asyncio.Lock:
-        """The lock of `init()`, a new one where there is a new event loop."""
-        loop = asyncio.get_running_loop()
-        if self._opening is None or self._opening[0] is not loop:
-            self._opening = (loop, asyncio.Lock())
-        return self._opening[1]
+    @cached_property
+    def _opening(self) -> LoopLock:
+        return LoopLock()
 
     async def _leave_other_loop(self) -> None:
         """Forget what was opened in an event loop that is over."""
         engine = self._engine
         if engine is None:
             return
-        if engine.loop.is_running():
-            raise Unsupported(
-                "The adapter is in use in another event loop, which is running.",
-                adapter=self.name,
-                hint="Use one adapter for each event loop, or `cleanup()` in the other first.",
-            )
+        refuse_while_running(engine.loop, self.name)
         self._engine = None
 
 

@@ -6,12 +6,14 @@ import asyncio
 import sqlite3
 import time
 from contextlib import asynccontextmanager
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from oneiric.adapters.base import Health
 from oneiric.adapters.cancellation import undisturbed
 from oneiric.adapters.database import DatabaseAdapter
-from oneiric.errors import QueryError, Unsupported
+from oneiric.adapters.event_loops import LoopLock, refuse_while_running
+from oneiric.errors import QueryError
 
 from oneiric_sqlite import work
 from oneiric_sqlite.engine import Engine
@@ -44,14 +46,13 @@ class SqliteAdapter(Session, DatabaseAdapter):
     settings: SqliteSettings
 
     _engine: Engine | None = None
-    _opening: tuple[asyncio.AbstractEventLoop, asyncio.Lock] | None = None
 
     async def init(self) -> None:
         """Open the file (made where there is none) and its connections.
 
         What another event loop left open is closed first; Unsupported where that loop is still running.
         """
-        async with self._lock():
+        async with self._opening.here():
             await self._close_what_is_left()
             if self._engine is None:
                 self._engine = await self._translated(self._open)
@@ -76,7 +77,7 @@ class SqliteAdapter(Session, DatabaseAdapter):
 
     async def cleanup(self) -> None:
         """Close all connections, streams' too; statements that are running get a second to finish."""
-        async with self._lock():  # an init() that is under way would open what nobody closes
+        async with self._opening.here():  # an init() that is under way would open what nobody closes
             engine, self._engine = self._engine, None
             if engine is not None:
                 await undisturbed(engine.close())
@@ -154,24 +155,16 @@ class SqliteAdapter(Session, DatabaseAdapter):
     def _timeout(self, timeout: float | None) -> float:
         return self.settings.timeout if timeout is None else timeout
 
-    def _lock(self) -> asyncio.Lock:
-        """The lock of `init()`, a new one where there is a new event loop."""
-        loop = asyncio.get_running_loop()
-        if self._opening is None or self._opening[0] is not loop:
-            self._opening = (loop, asyncio.Lock())
-        return self._opening[1]
+    @cached_property
+    def _opening(self) -> LoopLock:
+        return LoopLock()
 
     async def _close_what_is_left(self) -> None:
         """Close what was opened in an event loop that is over."""
         engine = self._engine
         if engine is None or engine.loop is asyncio.get_running_loop():
             return
-        if engine.loop.is_running():
-            raise Unsupported(
-                "The adapter is in use in another event loop, which is running.",
-                adapter=self.name,
-                hint="Use one adapter for each event loop, or `cleanup()` in the other first.",
-            )
+        refuse_while_running(engine.loop, self.name)
         self._engine = None
         await undisturbed(engine.close())
 
