@@ -32,8 +32,8 @@ class Envelopes:
         """The id that the message gets, and the text that is published."""
         message_id = f"{self._origin}-{next(self._ids):x}"
         headers = f',"headers":{json.dumps(dict(checked.headers), ensure_ascii=False)}' if checked.headers else ""
-        about = f'{{"id":"{message_id}","at":{time.time():.6f}{headers}}}'
-        return message_id, f'{{"oneiric":{about},"body":{checked.body}}}'
+        about = f'"id":"{message_id}","at":{time.time():.6f}{headers}'
+        return message_id, f'{{"oneiric":{{{about}}},"body":{checked.body}}}'
 
 
 def opened(queue: str, payload: bytes) -> Message:

@@ -28,15 +28,8 @@ _IN_TIME = 0.001
 Command = tuple[str | bytes | int | float, ...]
 
 
-class Call:
-    """A command that was sent, and its answer."""
-
-    __slots__ = ("answer", "deadline", "sent")
-
-    def __init__(self, answer: asyncio.Future[Any], sent: float, deadline: float) -> None:
-        self.answer = answer
-        self.sent = sent
-        self.deadline = deadline
+Call = tuple["asyncio.Future[Any]", float, float]
+"""A command that was sent: where its answer goes, when it was sent, and its deadline. A class would take longer to make."""
 
 
 class Wire:
@@ -56,6 +49,8 @@ class Wire:
         self._calls: deque[Call] = deque()
         self._unsent: list[bytes] = []
         self._is_flushing = False
+        self._is_full = False
+        """Whether too much was still to be sent when something was written last."""
         self._timer: asyncio.TimerHandle | None = None
         self._timer_at = math.inf
         self._heard = self._loop.time()
@@ -94,37 +89,37 @@ class Wire:
         if self.error is not None:
             raise self.error
         now = self._loop.time()
-        call = Call(self._loop.create_future(), now, now + timeout)
+        answer = self._loop.create_future()
         is_alone = not self._calls and not self._unsent
-        self._calls.append(call)
-        if call.deadline < self._timer_at:
-            self._set_timer(call.deadline)
+        self._calls.append((answer, now, now + timeout))
+        if now + timeout < self._timer_at:
+            self._set_timer(now + timeout)
         if is_alone:
-            self._writer.write(data)
+            self._write(data)
         else:
             self._unsent.append(data)
             if not self._is_flushing:
                 self._is_flushing = True
                 self._loop.call_soon(self._flush)
-        return call.answer
+        return answer
 
     def _flush(self) -> None:
         self._is_flushing = False
         if self._unsent and self.error is None:
             unsent, self._unsent = self._unsent, []
-            self._writer.write(b"".join(unsent))
+            self._write(b"".join(unsent))
 
-    @property
-    def _is_full(self) -> bool:
-        """Whether too much is still to be sent."""
-        return self._writer.transport.get_write_buffer_size() >= _MOST_UNSENT
+    def _write(self, data: bytes) -> None:
+        self._writer.write(data)
+        self._is_full = self._writer.transport.get_write_buffer_size() >= _MOST_UNSENT
 
     async def _room(self) -> None:
-        """Wait until it is less."""
+        """Wait until less is to be sent."""
         try:
             await self._writer.drain()
         except OSError as error:
             self._fail(error)
+        self._is_full = False
 
     async def _read(self) -> None:
         replies = Replies(self._connection._reader)  # type: ignore[arg-type]  # noqa: SLF001 - see above
@@ -144,7 +139,7 @@ class Wire:
 
     def _answer(self, answer: Any) -> None:
         # IndexError, and the end of the connection, for what nobody has asked for
-        waiting = self._calls.popleft().answer
+        waiting = self._calls.popleft()[0]
         if waiting.done():
             return
         if isinstance(answer, Exception):
@@ -161,15 +156,15 @@ class Wire:
     def _look(self) -> None:
         """End the calls whose deadline has passed."""
         now = self._loop.time() + _IN_TIME
-        late = [call for call in self._calls if call.deadline <= now and not call.answer.done()]
-        for call in late:
-            call.answer.set_exception(TimeoutError())
-        if any(call.sent > self._heard for call in late):
+        late = [(answer, sent) for answer, sent, deadline in self._calls if deadline <= now and not answer.done()]
+        for answer, _ in late:
+            answer.set_exception(TimeoutError())
+        if any(sent > self._heard for _, sent in late):
             self._fail(TimeoutError())
             self._writer.transport.abort()
             return
         self._timer_at = math.inf
-        waiting = [call.deadline for call in self._calls if not call.answer.done()]
+        waiting = [deadline for answer, _, deadline in self._calls if not answer.done()]
         if waiting:
             self._set_timer(min(waiting))
 
@@ -180,16 +175,18 @@ class Wire:
             self._timer.cancel()
         calls, self._calls = self._calls, deque()
         self._unsent.clear()
-        for call in calls:
-            if not call.answer.done():
-                call.answer.set_exception(self.error)
-                call.answer.exception()  # who waited for it may be gone
+        for answer, _, _ in calls:
+            if not answer.done():
+                answer.set_exception(self.error)
+                answer.exception()  # who waited for it may be gone
 
 
 def packed(command: Command) -> bytes:
     """A command as it is sent: an array of strings."""
     parts = [b"*%d\r\n" % len(command)]
     for argument in command:
-        data = argument if isinstance(argument, bytes) else str(argument).encode()
+        data = argument.encode() if type(argument) is str else argument
+        if not isinstance(data, bytes):
+            data = str(data).encode()
         parts.append(b"$%d\r\n%b\r\n" % (len(data), data))
     return b"".join(parts)
