@@ -11,7 +11,7 @@ from abc import abstractmethod
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from oneiric import OneiricError
+from oneiric import AdapterSpec, Catalog, OneiricError
 from oneiric.adapters.base import Adapter
 from oneiric.scaffold import Names, package_files, write_package
 from oneiric.scaffold.contract import Contract, Method
@@ -183,6 +183,14 @@ class TestNames:
     @pytest.mark.parametrize("adapter", ["json", "class"])
     def test_an_adapter_may_be_called_as_a_module_of_another_name(self, adapter: str):
         assert names(adapter, distribution=f"oneiric-{adapter}").module == f"oneiric_{adapter}"
+
+    def test_a_type_is_one_that_is_known_or_like_none_of_them(self):
+        catalog = Catalog([AdapterSpec("nova", type="cache", summary="S.", adapter="m:C")])
+        for known in ("queue", "cache", "scheduler"):
+            names(adapter_type=known).check_type(catalog)
+        for slip, meant in (("queues", "queue"), ("caches", "cache"), ("mesaging", "messaging")):
+            with pytest.raises(OneiricError, match=f"Did you mean `{meant}`"):
+                names(adapter_type=slip).check_type(catalog)
 
     def test_a_name_that_is_installed_is_refused(self, site: Site):
         site.install_adapter("nova")
