@@ -58,6 +58,9 @@ def test_the_first_command_installs_every_package_that_the_demo_shows() -> None:
     command = command_after("demo")
     shown = {path.name for path in (ROOT / "packages").iterdir()} - {"oneiric-otel"}
     assert all(f"./packages/{name}" in command for name in shown)
+    apps = {path.name for path in (ROOT / "examples").iterdir() if next(path.glob("src/*/demo.py"), None)}
+    assert all(f"./examples/{name}" in command for name in apps)
+    assert apps == set(command_after("apps").partition(" in ")[2].partition(";")[0].split())
     assert command.endswith(".venv/bin/oneiric demo")
 
 

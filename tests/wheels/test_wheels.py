@@ -131,4 +131,8 @@ def test_the_first_command_of_the_readme_works_in_a_clean_copy_with_an_empty_hom
     python = f"PATH={Path(sys._base_executable).parent}:$PATH"  # type: ignore[attr-defined]  # the venv's own has no pip
     output = run("bash", "-c", f"export HOME={home} {python}; {command}", cwd=copy)
     assert "│ sqlite" in output
-    assert output.rstrip().endswith("┘")
+    assert "Run one: oneiric demo --app NAME" in output
+    apps = readme.partition("<!-- apps -->")[2].split("```")[1].strip()
+    shown = run("bash", "-ec", f"export HOME={home}; {apps}", cwd=copy)
+    assert shown.count("The application ") == 4
+    assert [path.name for path in home.iterdir() if not path.name.startswith(".")] == []
