@@ -12,6 +12,9 @@ _as_text = json.JSONEncoder(allow_nan=False, ensure_ascii=False, separators=(","
 
 _PLAIN = frozenset({str, int, bool})
 """Types of most values, which need no other look."""
+_SCALARS = (str, int)
+_CONTAINERS = (dict, list, tuple)
+"""As tuples that are there already: `str | int` would be made anew for each value."""
 
 
 class _Fault(Exception):
@@ -43,12 +46,12 @@ def json_text(value: object, name: str) -> str:
 
 
 def _check(value: object, depth: int) -> None:
-    if type(value) in _PLAIN or value is None or isinstance(value, str | int):
+    if type(value) in _PLAIN or value is None or isinstance(value, _SCALARS):
         return
     if isinstance(value, float):
         if not isfinite(value):
             raise _Fault("is not a finite number, so JSON can't hold it")
-    elif isinstance(value, dict | list | tuple):
+    elif isinstance(value, _CONTAINERS):
         _check_items(value, depth)
     else:
         raise _Fault(f"is of the type {type(value).__name__}, which JSON can't hold")
