@@ -7,6 +7,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import pytest
 from oneiric import AdapterManager
 from oneiric.adapters.database import DatabaseAdapter
 from oneiric.adapters.queue import QueueAdapter, TaskState
@@ -52,6 +53,27 @@ async def test_an_application_that_is_killed_in_the_middle_finds_its_tasks_again
         pipeline = FastBlocksPipeline(await adapters.get("queue", QueueAdapter))
         statuses = [await pipeline.get_status(f"fastblocks-{block.digest(ALL)}") for block in blocks]
     assert [status["state"] for status in statuses] == [TaskState.SUCCEEDED] * 3
+
+
+@pytest.mark.parametrize("app", ["rq"], indirect=True)
+async def test_a_block_that_fails_is_named(app: App, tmp_path: Path) -> None:
+    site = write_site(tmp_path / "site", [Block(name="wrong", template="{{ x.y }}")])
+    async with app.engine.worker():
+        process = await app.start("render", str(site))
+        said, _ = await asyncio.wait_for(process.communicate(), 60)
+    assert process.returncode == 1
+    assert b"\nwrong: queue: The task has failed: " in said
+    assert b"UndefinedError: 'x' is undefined" in said
+
+
+@pytest.mark.parametrize("app", ["rq"], indirect=True)
+async def test_a_signal_ends_an_application_that_waits_for_a_worker(app: App, tmp_path: Path) -> None:
+    process = await app.start("render", str(write_site(tmp_path / "site", slow_blocks(1))))
+    assert process.stdout is not None
+    assert b"queued" in await asyncio.wait_for(process.stdout.readline(), 30)
+    process.terminate()
+    said, _ = await asyncio.wait_for(process.communicate(), 30)
+    assert (process.returncode, said) == (1, b"Error: It was ended by a signal before it was done.\n")
 
 
 async def check_stored(app: App, expected: dict[str, Page]) -> None:

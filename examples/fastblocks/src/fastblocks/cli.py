@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from oneiric import AdapterManager, OneiricError
+from oneiric import AdapterManager, Limits, OneiricError
 from oneiric.adapters.database import DatabaseAdapter
 from oneiric.adapters.queue import QueueAdapter
 from oneiric.adapters.vector import VectorAdapter
@@ -21,7 +20,7 @@ from fastblocks.site import read_site
 from fastblocks.steps import STEPS
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Coroutine
+    from collections.abc import Awaitable, Callable
 
     from oneiric.adapters.queue import TaskStatus
 
@@ -42,17 +41,7 @@ def render(
     config: _Config = None,
 ) -> None:
     """Have the workers render a folder of templates, show how far each is, and keep the pages."""
-    _run(_render(folder, steps.split(","), config))
-
-
-@app.command()
-def search(text: str, limit: int = 5, config: _Config = None) -> None:
-    """Find pages."""
-    _run(_search(text, limit, config))
-
-
-async def _render(folder: Path, steps: list[str], config: str | None) -> None:
-    blocks, shown = read_site(folder), dict[str, str]()
+    shown = dict[str, str]()
 
     def show(block: Block, status: TaskStatus) -> None:
         line = _line(block, status)
@@ -60,14 +49,30 @@ async def _render(folder: Path, steps: list[str], config: str | None) -> None:
             shown[block.name] = line
             typer.echo(line)
 
-    async with _opened(config) as (adapters, library):
+    async def work(adapters: AdapterManager, library: Library) -> None:
+        blocks = read_site(folder)
         pipeline = FastBlocksPipeline(await adapters.get("queue", QueueAdapter))
-        pages = [publish(pipeline, library, block, steps, on_status=show) for block in blocks]
+        pages = (publish(pipeline, library, block, steps.split(","), on_status=show) for block in blocks)
         outcomes = await asyncio.gather(*pages, return_exceptions=True)
         typer.echo(f"{await library.count()} pages in the library")
-    for block, outcome in zip(blocks, outcomes, strict=True):
-        if isinstance(outcome, BaseException):
-            raise outcome if isinstance(outcome, OneiricError) else InvalidBlock(f"{block.name}: {outcome}")
+        failed = [pair for pair in zip(blocks, outcomes, strict=True) if isinstance(pair[1], BaseException)]
+        for block, error in failed:
+            typer.echo(f"{block.name}: {error}", err=True)
+        if failed:
+            raise typer.Exit(1)
+
+    _run(work, config)
+
+
+@app.command()
+def search(text: str, limit: int = 5, config: _Config = None) -> None:
+    """Find pages."""
+
+    async def work(_: AdapterManager, library: Library) -> None:
+        for found in await library.search(text, limit=limit):
+            typer.echo(f"{found.score:.2f} {found.page['name']}: {found.page.get('text', '')[:80]}")
+
+    _run(work, config)
 
 
 def _line(block: Block, status: TaskStatus) -> str:
@@ -76,23 +81,22 @@ def _line(block: Block, status: TaskStatus) -> str:
     return f"{block.name}: {status['state']}{how_far}"
 
 
-async def _search(text: str, limit: int, config: str | None) -> None:
-    async with _opened(config) as (_, library):
-        for found in await library.search(text, limit=limit):
-            typer.echo(f"{found.score:.2f} {found.page['name']}: {found.page.get('text', '')[:80]}")
+def _run(work: Callable[[AdapterManager, Library], Awaitable[None]], config: str | None) -> None:
+    async def run() -> bool:
+        # To wait for a page is a call that nobody has to wait for where a signal comes.
+        limits = Limits(drain_timeout=1)
+        async with AdapterManager.from_config(config, limits=limits) as adapters, adapters.until_signalled():
+            library = Library(await adapters.get("pages", DatabaseAdapter), await adapters.get("search", VectorAdapter))
+            await library.open()
+            await work(adapters, library)
+            return True
+        return False  # a signal has ended the block
 
-
-@asynccontextmanager
-async def _opened(config: str | None) -> AsyncIterator[tuple[AdapterManager, Library]]:
-    async with AdapterManager.from_config(config) as adapters, adapters.until_signalled():
-        library = Library(await adapters.get("pages", DatabaseAdapter), await adapters.get("search", VectorAdapter))
-        await library.open()
-        yield adapters, library
-
-
-def _run(command: Coroutine[Any, Any, None]) -> None:
     try:
-        asyncio.run(command)
+        is_done = asyncio.run(run())
     except (OneiricError, InvalidBlock, OSError) as error:
         typer.echo(f"Error: {error}", err=True)
         raise typer.Exit(1) from None
+    if not is_done:
+        typer.echo("Error: It was ended by a signal before it was done.", err=True)
+        raise typer.Exit(1)

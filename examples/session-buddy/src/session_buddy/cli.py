@@ -78,7 +78,7 @@ def move(
 @app.command()
 def serve(config: _Config = None) -> None:
     """Answer requests, a line of JSON each, on standard input: save, search, latest, count and move."""
-    _run(serve_lines, config)
+    _run(serve_lines, config, until_told=True)
 
 
 def _line(reflection: Reflection) -> str:
@@ -86,17 +86,24 @@ def _line(reflection: Reflection) -> str:
     return " ".join([time, reflection.text, *(f"#{tag}" for tag in reflection.tags)])
 
 
-def _run(work: Callable[[SessionBuddy], Awaitable[None]], config: str | None) -> None:
-    async def run() -> None:
+def _run(work: Callable[[SessionBuddy], Awaitable[None]], config: str | None, *, until_told: bool = False) -> None:
+    """`until_told` is for what SIGTERM ends as it should; anything else has not done then what it was told to."""
+
+    async def run() -> bool:
         async with (
             AdapterManager.from_config(config) as adapters,
             adapters.until_signalled(),
             SessionBuddy(adapters) as buddy,
         ):
             await work(buddy)
+            return True
+        return until_told
 
     try:
-        asyncio.run(run())
+        is_done = asyncio.run(run())
     except (OneiricError, StoreError, InvalidReflection) as error:
         typer.echo(f"Error: {error}", err=True)
         raise typer.Exit(1) from None
+    if not is_done:
+        typer.echo("Error: It was ended by a signal before it was done.", err=True)
+        raise typer.Exit(1)

@@ -60,7 +60,7 @@ class Writers:
             text = f"Session {writer}x{number}: {subject} was mended by {fix}."
             await self._save(f"{writer}-{number}", text, subject)
             number += 1
-            await asyncio.sleep(0.002)
+            await asyncio.sleep(0.01)
 
     async def _save(self, id: str, text: str, tag: str) -> None:
         while True:
