@@ -61,6 +61,7 @@ async def suite() -> AsyncIterator[list[Pair]]:
         for adapter in (local, edge):
             await adapter.create_collection("filled", DIMENSION)
             await adapter.upsert("filled", RECORDS, timeout=600)
+        await edge.build_indexes("filled")
         await bare.make("filled")
         await bare.upsert("filled", range(POINTS))
         yield [*_speed(local, edge, bare), *_stalls(local, edge), *_recall("local mode", local), *_recall("Edge", edge)]

@@ -28,4 +28,4 @@ class TestFolder(FolderSuite):
 class TestEdge(FolderSuite):
     @pytest.fixture
     def config(self, tmp_path: Path) -> Mapping[str, Any]:
-        return {"url": f"embedded://{tmp_path}/qdrant", "engine": "edge"}
+        return {"url": f"embedded://{tmp_path}/qdrant", "engine": "edge", "exact": True}

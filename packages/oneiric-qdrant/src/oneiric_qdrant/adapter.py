@@ -37,6 +37,7 @@ _HEALTH_WITHIN = 5.0
 _MANY = 10_000
 """A search for more than so many is one for all that there are, and first asks how many these are: a server makes room for
 what it is asked for."""
+_A_DAY = 86_400.0
 _IDS = 1_000
 """How many ids go into one request."""
 
@@ -231,6 +232,19 @@ class QdrantAdapter(VectorAdapter):
                 yield record
             if start is None:
                 return
+
+    async def build_indexes(self, collection: str, *, timeout: float | None = None) -> None:
+        """Build a collection's HNSW index by Edge, for what is stored by now; later records are in none until the next time.
+
+        Until then a search compares with every record. Without a `timeout` it takes as long as it takes, and all other calls
+        wait for it. Beyond the contract; Unsupported with a server, which does so by itself, and in local mode.
+        """
+
+        async def work(store: Store) -> None:
+            await store.build_indexes((await store.collection(_name(collection))).name)
+
+        async with self._calling(_A_DAY if timeout is None else timeout) as (engine, _):
+            await engine.run(work)
 
     @property
     def raw(self) -> Any:

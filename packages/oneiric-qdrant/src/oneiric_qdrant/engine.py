@@ -29,7 +29,7 @@ def chosen(settings: QdrantSettings) -> Engine:
     if settings.folder is None:
         return Direct(lambda: server.opened(settings), settings.upload_concurrency)
     if settings.engine == "edge":
-        return Threaded(lambda: EdgeStore.opened(settings.folder or ""))
+        return Threaded(lambda: EdgeStore.opened(settings.folder or "", exact=settings.exact))
     return Threaded(lambda: LocalStore.opened(settings.folder or ""))
 
 

@@ -76,7 +76,7 @@ class QdrantSettings(AdapterSettings):
     """How many requests of one `upsert` are under way at once, to a server."""
 
     exact: bool = False
-    """Compare with every record, and don't use the server's HNSW index: slower, and nothing is missed."""
+    """Compare with every record, and don't use the HNSW index of the server or of Edge: slower, and nothing is missed."""
 
     hnsw_ef: Annotated[int, Field(ge=1, le=100_000)] | None = None
     """How many candidates the server's HNSW index looks at, more being slower and more exact; its own default without."""
@@ -111,7 +111,7 @@ class QdrantSettings(AdapterSettings):
         return Targets((Endpoint(parts.hostname or "", port, tls=is_tls),), tuple(files))
 
     def lacks(self) -> frozenset[str]:
-        """In memory nothing lasts; a server's searches are exact only where they are told to be."""
-        if self.folder is None:
+        """In memory nothing lasts; a server and Edge are sure to search exactly only where they are told to."""
+        if self.folder is None or self.engine == "edge":
             return frozenset() if self.exact else frozenset({EXACT_SEARCH})
         return frozenset() if self.folder else frozenset({DURABLE})

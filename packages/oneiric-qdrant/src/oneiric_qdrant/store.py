@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any
 
-from oneiric.errors import CollectionExists, CollectionNotFound
+from oneiric.errors import CollectionExists, CollectionNotFound, Unsupported
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -50,6 +50,13 @@ class Store(ABC):
     @abstractmethod
     async def drop(self, name: str, timeout: int) -> None:
         """Drop a collection; nothing where there is none."""
+
+    async def build_indexes(self, name: str) -> None:  # noqa: ARG002 - most have none to build
+        """Build a collection's HNSW index. Raises Unsupported where that is not to be asked for."""
+        raise Unsupported(
+            "Indexes are built here by Edge alone: a server builds its own by itself, and local mode has none.",
+            hint="Leave the call out, or set `engine` to 'edge'.",
+        )
 
     @abstractmethod
     async def upsert(self, collection: str, points: Sequence[Point], timeout: int) -> None:

@@ -16,7 +16,20 @@ from oneiric_qdrant.edge.frames import receive, send
 if TYPE_CHECKING:
     from oneiric_qdrant.edge.shards import Shards
 
-CALLS = ("ask", "collections", "create", "drop", "upsert", "search", "get", "delete", "delete_by", "count", "page")
+CALLS = (
+    "ask",
+    "collections",
+    "create",
+    "drop",
+    "optimize",
+    "upsert",
+    "search",
+    "get",
+    "delete",
+    "delete_by",
+    "count",
+    "page",
+)
 
 
 def main() -> None:

@@ -62,6 +62,10 @@ class Shards:
             shard.close()
         shutil.rmtree(self._path(name), ignore_errors=True)
 
+    def optimize(self, name: str) -> None:
+        """Put the points in order, with an HNSW index where they are many: Edge does so only when it is told to."""
+        self._shard(name).optimize()
+
     def upsert(self, name: str, ids: list[str], vectors: bytes, payloads: list[dict[str, Any]]) -> None:
         """Store points; the vectors come as 32-bit floats, one behind the other."""
         numbers = array("f", vectors).tolist()
@@ -73,10 +77,10 @@ class Shards:
         self._update(name, edge.UpdateOperation.upsert_points(points), len(points))
 
     def search(
-        self, name: str, vectors: list[list[float]], limit: int, condition: Any, with_vectors: bool
+        self, name: str, vectors: list[list[float]], limit: int, condition: Any, with_vectors: bool, exact: bool
     ) -> list[list[tuple[Any, ...]]]:
         """The nearest to each, as (id, payload, vector, score)."""
-        filter_ = _filter(condition)
+        filter_, params = _filter(condition), edge.SearchParams(exact=exact)
         requests = [
             edge.QueryRequest(
                 query=edge.Query.Nearest(vector),
@@ -84,6 +88,7 @@ class Shards:
                 limit=limit,
                 with_payload=True,
                 with_vector=with_vectors,
+                params=params,
             )
             for vector in vectors
         ]

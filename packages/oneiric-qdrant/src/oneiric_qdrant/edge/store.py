@@ -37,15 +37,16 @@ _ENDS_WITHIN = 30.0
 class EdgeStore(Store):
     """Qdrant Edge on a folder. Where its process dies, the next call starts another."""
 
-    def __init__(self, folder: Folder) -> None:
+    def __init__(self, folder: Folder, *, exact: bool) -> None:
         self.raw = self
+        self._exact = exact
         self._folder = folder
         self._process: subprocess.Popen[bytes] | None = None
         self._connection: socket.socket | None = None
         self._known: dict[str, Collection] = {}
 
     @classmethod
-    def opened(cls, path: str) -> EdgeStore:
+    def opened(cls, path: str, *, exact: bool) -> EdgeStore:
         """Lock the folder and start the process. Raises AdapterUnavailable where Qdrant Edge isn't installed."""
         if find_spec("qdrant_edge") is None:
             raise AdapterUnavailable(
@@ -53,7 +54,7 @@ class EdgeStore(Store):
             )
         folder = Folder(path, EDGE)
         folder.take()
-        store = cls(folder)
+        store = cls(folder, exact=exact)
         try:
             store._start()
         except BaseException:
@@ -103,6 +104,10 @@ class EdgeStore(Store):
         if self._known.pop(name, None) is not None:
             self._call("drop", name)
 
+    async def build_indexes(self, name: str) -> None:
+        """Have Edge do it; its process does nothing else meanwhile."""
+        self._call("optimize", name)
+
     async def upsert(self, collection: str, points: Sequence[Point], timeout: int) -> None:
         """Store them in one operation."""
         marked = [with_booleans(point) for point in points]
@@ -119,9 +124,9 @@ class EdgeStore(Store):
         with_vectors: bool,
         timeout: int,
     ) -> list[list[Found]]:
-        """One batch, and exact: nothing here builds Edge's HNSW index."""
+        """One batch. It is exact too where Edge has no HNSW index yet."""
         wanted = [list(vector) for vector in vectors]
-        answers = self._call("search", collection.name, wanted, limit, _form(condition), with_vectors)
+        answers = self._call("search", collection.name, wanted, limit, _form(condition), with_vectors, self._exact)
         sign = -1.0 if collection.distance is Distance.EUCLIDEAN else 1.0  # theirs is the distance
         return [
             [Found(id_, payload, vector, sign * score) for id_, payload, vector, score in answer] for answer in answers
