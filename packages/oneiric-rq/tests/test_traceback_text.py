@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import traceback
 
 import pytest
@@ -24,6 +25,16 @@ def test_a_cause_is_not_it() -> None:
     error = ValueError("effect")
     error.__cause__ = KeyError("cause")
     assert error_of(raised(error)) == "ValueError: effect"
+
+
+def test_its_class_is_named_without_its_module() -> None:
+    class Sour(Exception):
+        pass
+
+    assert error_of(raised(Sour("a.b: c"))) == "Sour: a.b: c"
+    assert error_of(raised(Sour())) == "Sour"
+    assert error_of(raised(json.JSONDecodeError("bad.thing", "", 0))).startswith("JSONDecodeError: bad.thing")
+    assert error_of(raised(ValueError("first\nsecond.line: x"))) == "ValueError: first\nsecond.line: x"
 
 
 def test_what_is_no_traceback_is_given_as_it_is() -> None:
