@@ -7,7 +7,7 @@ import re
 LONGEST_ERROR = 10_000
 """Characters of an error that are shown; the traceback has all of it."""
 
-_MODULE = re.compile(r"^(?:[\w<>]+\.)+(?=\w+(?::|$))", re.MULTILINE)
+_MODULE = re.compile(r"^(?:[\w<>-]+\.)+(?=\w+(?::|$))", re.MULTILINE)
 """What Python writes before the class of an exception that isn't its own."""
 
 
