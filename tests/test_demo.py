@@ -9,10 +9,13 @@ import sys
 from importlib.metadata import entry_points
 from typing import TYPE_CHECKING
 
+import pytest
 from oneiric.discovery import discover
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+pytestmark = pytest.mark.timeout(300)
 
 LIFE = [
     "discover",
@@ -31,7 +34,9 @@ LIFE = [
 def run_demo(folder: Path, *options: str) -> subprocess.CompletedProcess[str]:
     environment = {"PATH": os.environ["PATH"], "HOME": str(folder), "COLUMNS": "120"}
     command = [sys.executable, "-m", "oneiric", "demo", *options]
-    return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=90, check=False)
+    return subprocess.run(
+        command, cwd=folder, env=environment, capture_output=True, text=True, timeout=240, check=False
+    )
 
 
 def test_every_installed_adapter_goes_through_its_whole_life(tmp_path: Path) -> None:

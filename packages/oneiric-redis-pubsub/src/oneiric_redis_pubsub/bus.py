@@ -7,6 +7,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from oneiric.adapters.base import Health
+from oneiric.adapters.event_loops import LoopLock
 from oneiric.adapters.messaging import MessageAdapter
 from oneiric.adapters.messaging.checking import Checks
 from oneiric.embedded import join
@@ -45,11 +46,11 @@ class RedisBus(MessageAdapter):
 
     def __init__(self, settings: RedisSettings | Mapping[str, Any] | None = None) -> None:
         super().__init__(settings)
-        self._opening = asyncio.Lock()
+        self._opening = LoopLock()
 
     async def init(self) -> None:
         """Connect, and see that the server can do what is needed."""
-        async with self._opening:
+        async with self._opening.here():
             await self._forget_another_loops()
             if self._session is None:
                 self._session = await self._opened()
@@ -71,7 +72,7 @@ class RedisBus(MessageAdapter):
 
     async def cleanup(self) -> None:
         """Let consumers finish what they have begun (`drain` seconds at most), and close all connections."""
-        async with self._opening:  # an init() that is under way would open what nobody closes
+        async with self._opening.here():  # an init() that is under way would open what nobody closes
             await self._forget_another_loops()
             session, self._session = self._session, None
             if session is not None:
