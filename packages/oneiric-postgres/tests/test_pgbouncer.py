@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from server import Server
 
 PROGRAM = shutil.which("pgbouncer", path=f"{os.environ.get('PATH', os.defpath)}:/usr/sbin")
-ROLES = 800
+ROLES = 10_000
+"""More than there are tests, and examples of tests, that take a schema each."""
 if PROGRAM is None or "ONEIRIC_WITHOUT_PGBOUNCER" in os.environ:
     reason = "NOT TESTED ON PGBOUNCER: it is not here, or left out for time. Run: apt-get install pgbouncer"
     pytest.skip(reason, allow_module_level=True)
