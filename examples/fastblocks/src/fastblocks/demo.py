@@ -38,7 +38,7 @@ _PRIMES = """
 _SEARCH = "watering the beans in the evening"
 
 
-def slow_blocks(count: int, *, end: int = 1_500) -> list[Block]:
+def slow_blocks(count: int, *, end: int = 3_000) -> list[Block]:
     """Blocks that take about half a second each."""
     return [Block(name=f"primes-{number}", template=_PRIMES, context={"end": end + number}) for number in range(count)]
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from fastblocks.page import Page
     from fastblocks.pipeline import FastBlocksPipeline
 
-_LOOKS_EVERY = 0.1
+_LOOKS_EVERY = 0.05
 """Seconds between two looks at a task's progress."""
 _ENDED_BADLY = (TaskState.FAILED, TaskState.CANCELLED)
 
