@@ -67,6 +67,7 @@ async def filled(kind: str, path: Path, payloads: list[dict[str, Any]]) -> Async
         yield index
 
 
+@pytest.mark.timeout(400)  # Edge syncs a collection's files as it makes it, and each case makes one
 @KINDS
 def test_random_filters_mean_what_matches_says(kind: str, tmp_path: Path) -> None:
     with driven(lambda: adapter_of(kind, tmp_path)) as (index, run):
