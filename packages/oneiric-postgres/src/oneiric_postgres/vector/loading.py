@@ -34,6 +34,9 @@ _SLICE = 50
 """How many records are handled between two looks at what else the event loop has to do: a millisecond of work or two."""
 _PART = 2_000
 """How many ids are looked for at once."""
+_STREAMED = 5_000
+"""Up to so many records are sent slice by slice, as they are encoded. asyncpg's own encoder takes less time for each, but
+sends half a megabyte at a time: until then the server has nothing to do, which for a few thousand costs more."""
 _COLUMNS = ("id", "payload", "embedding")
 
 
@@ -78,6 +81,13 @@ class Batch:
     def encoded(self, encoder: Encoder) -> list[Row]:
         """The rows, of two with one id the later, in the order of the ids. Raises InvalidRecord."""
         return sorted(self._rows(encoder, 0, len(self._records)))
+
+    async def rows(self, encoder: Encoder) -> AsyncIterator[Row]:
+        """The rows one by one, with room for others in between. Raises InvalidRecord in the middle."""
+        for start in range(0, len(self._records), _SLICE):
+            for row in self._rows(encoder, start, start + _SLICE):
+                yield row
+            await asyncio.sleep(0)
 
     async def stream(self, encoder: Encoder) -> AsyncIterator[bytes]:
         """All of it as COPY takes it, with room for others in between. Raises InvalidRecord in the middle."""
@@ -127,11 +137,9 @@ async def _replace(connection: Connection, stored: Stored, batch: Batch, before:
             await connection.execute(before)
         for ids in batch.ids():
             await connection.execute(f"DELETE FROM {stored.table} WHERE id = ANY($1::text[])", ids)  # noqa: S608
-        # Not `copy_records_to_table`, which sends half a megabyte at a time: so long the server would have nothing to do.
-        await connection.copy_to_table(
-            stored.relation,
-            source=batch.stream(stored.encoder),
-            columns=_COLUMNS,
-            schema_name=stored.schema,
-            format="binary",
-        )
+        into = {"columns": _COLUMNS, "schema_name": stored.schema}
+        if len(batch) > _STREAMED:
+            await connection.copy_records_to_table(stored.relation, records=batch.rows(stored.encoder), **into)
+        else:
+            source = batch.stream(stored.encoder)
+            await connection.copy_to_table(stored.relation, source=source, format="binary", **into)
