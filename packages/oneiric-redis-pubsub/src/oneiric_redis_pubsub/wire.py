@@ -22,8 +22,6 @@ _ANSWERS = (driver.ResponseError, driver.AuthenticationError, driver.BusyLoading
 _MOST_UNSENT = 4 * 1024 * 1024
 """Bytes that may wait to be sent; beyond them who sends more waits too."""
 
-_TOGETHER = 25
-"""So many calls that come at the same time are sent before the rest is there: the server works on them meanwhile."""
 _IN_TIME = 0.001
 """Seconds; deadlines this near to one another are looked at together."""
 
@@ -63,8 +61,6 @@ class Wire:
     async def call(self, command: Command, timeout: float) -> Any:
         """The answer to a command. Raises what the driver makes of the server's errors, or TimeoutError."""
         answer = self._send(packed(command), timeout)
-        if len(self._unsent) >= _TOGETHER:
-            self._flush()
         if self._is_full:
             await self._room()
         return await answer
