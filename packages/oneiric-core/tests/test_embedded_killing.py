@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import shutil
 import signal
 import sys
 
@@ -160,3 +161,17 @@ async def test_a_process_that_was_given_the_number_of_a_dead_server_is_left_alon
     assert somebody.returncode is None
     somebody.kill()
     await somebody.wait()
+
+
+@pytest.mark.parametrize("is_made_again", [False, True])
+async def test_a_server_whose_folder_is_removed_ends_with_its_last_member(kept: House, is_made_again: bool):
+    """As a temporary folder is by who has used the server in it; a lock in another file tells nothing of the server."""
+    member = await kept.member()
+    await member.joined()
+    assert len(kept.processes()) == 2
+    shutil.rmtree(kept.home.directory)
+    if is_made_again:
+        kept.home.directory.mkdir()
+    await member.kill()
+    await until(lambda: not kept.processes(), lambda: f"still there: {kept.processes()}")
+    kept.home.directory.mkdir(exist_ok=True)  # for the fixture's last look

@@ -67,8 +67,9 @@ class Supervisor:
             pass
         except OSError as error:  # the disk is full, say
             say(str(error))
-            with suppress(Over):
+            with suppress(Over, OSError):
                 self._end(self.child.pid if self.child else 0)
+            self._kill_child()
         self._clean_up()
 
     def _inherited(self) -> int | None:
@@ -138,19 +139,27 @@ class Supervisor:
             self.note.unlink()
         server = open_lock(self.directory / "server.lock")
         for number, seconds in self.plan["stop"]:
-            if pid and is_holder(pid, server):
+            if pid and (self._is_child(pid) or is_holder(pid, server)):
                 with suppress(ProcessLookupError):
                     os.kill(pid, number)
             deadline = time.monotonic() + seconds
             while time.monotonic() < deadline:
-                if has_locked(server):
+                if not self._is_child(pid) and has_locked(server):
                     os.close(server)
-                    if self.child is not None:
-                        self.child.wait()
                     return
                 time.sleep(0.01)
         say(f"processes of an earlier server are still alive (the first was {pid or 'not noted'})")
         raise Over
+
+    def _is_child(self, pid: int) -> bool:
+        """Whether it is our own and lives. The lock can't tell where somebody has removed the folder, or its files."""
+        return self.child is not None and self.child.pid == pid and self.child.poll() is None
+
+    def _kill_child(self) -> None:
+        """End our own where nothing else could: its folder is gone, and with it the lock."""
+        if self.child is not None and self._is_child(self.child.pid):
+            self.child.kill()
+            self.child.wait()
 
     def _clean_up(self) -> None:
         """Remove what is of no use without the server, and data that isn't kept if no member is left."""
